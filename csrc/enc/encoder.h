@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An encoding under way: everything the workers share. Built by rdct_encoder_setup in scratch of the context. */
+#ifndef RDCT_ENC_ENCODER_H
+#define RDCT_ENC_ENCODER_H
+
+#include "common/context.h"
+#include "common/layout.h"
+#include "enc/rows.h"
+#include "enc/symbols.h"
+
+typedef struct RdctEncodeWorker {
+    RdctSymbolCounts counts;
+    RdctRowWork work;
+    RdctTokenRow row; /* one that is not kept */
+    size_t used;      /* bytes of finished slices in the worker's scratch */
+} RdctEncodeWorker;
+
+/* Where the bytes of a slice are until the header is known. */
+typedef struct RdctEncodedSlice {
+    int worker, status;
+    size_t offset;
+} RdctEncodedSlice;
+
+/* Which MCU rows are kept as tokens between two passes: those that are looked at twice. */
+typedef enum RdctKept { RDCT_KEEP_NONE, RDCT_KEEP_SAMPLE, RDCT_KEEP_ALL } RdctKept;
+
+typedef struct RdctEncoder {
+    RdctContext *ctx;
+    RdctLayout layout;
+    const RdctImage *image;        /* or */
+    const RdctCoefficients *given; /* qcoefs from outside */
+    const RdctPlan *plan;
+    const RdctEncodeOptions *options;
+    uint16_t *steps;           /* [levels][3][64], scaled */
+    RdctQuantizer *quantizers; /* [levels][3] */
+    RdctWalk walk;
+    RdctEncodeWorker *workers; /* [threads] */
+    RdctKept kept;
+    RdctTokenRow *rows;     /* [mcu_high]; tokens NULL until made */
+    RdctToken *kept_tokens; /* of the rows kept, each rdct_row_tokens_bound */
+    RdctEncodedSlice *slices;
+    size_t *sizes;  /* [slices] */
+    uint32_t *crcs; /* [slices] */
+    RdctTokenCodes codes;
+    int counted; /* all symbols are counted */
+    int count;   /* count while coding: the caller wants statistics */
+} RdctEncoder;
+
+/* After the checks of image, plan and layout, and with image or given set. */
+int rdct_encoder_setup(RdctEncoder *encoder, RdctKept kept, RdctError *err);
+/* Levels and qcoefs of an MCU row, from the image or from the given ones, which are checked, into the worker's memory. */
+int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err);
+/* The tokens of a row: those kept, or made now. *row is valid until the worker's next row unless the row is kept. */
+int rdct_encoder_token_row(RdctEncoder *encoder, int mcu_row, int worker, RdctTokenRow **row, RdctError *err);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The coded level map (docs/bitstream.md, section 5). */
+#ifndef RDCT_STREAM_LEVEL_MAP_H
+#define RDCT_STREAM_LEVEL_MAP_H
+
+#include "rdct.h"
+#include "stream/rangecoder.h"
+
+/* Values must be < levels or RDCT_SKIP. */
+void rdct_level_map_write(RdctRangeEncoder *range, const uint8_t *map, int rows, int cols, int levels);
+/* Always yields values < levels or RDCT_SKIP. */
+void rdct_level_map_read(RdctRangeDecoder *range, uint8_t *map, int rows, int cols, int levels);
+
+#endif
