@@ -1,0 +1,399 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes into pictures. The data is not trusted: any bytes give a picture or one of the errors of
+codec/errors.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from codec import _core, errors
+from codec.encoder import _context, _image, _planes_as
+from codec.types import Coefficients, Header, Planes, TableSet, _integer, _scaled
+
+__all__ = ["Decoder", "decode", "decode_coefficients", "decode_planes", "read_header"]
+
+#: Default of ``max_pixels``: 268 million.
+MAX_PIXELS = 2**28
+
+_SUBSAMPLING_NAMES = {value: name for name, value in _core.SUBSAMPLINGS.items()}
+_FORMAT_NAMES = {value: name for name, value in _core.FORMATS.items()}
+_ENTROPY_NAMES = {value: name for name, value in _core.ENTROPIES.items()}
+
+
+def _sets(table_sets: Any) -> tuple[TableSet, ...]:
+    if isinstance(table_sets, TableSet):
+        raise TypeError("table_sets must be an iterable of TableSet; write (table_set,)")
+    sets = tuple(table_sets)
+    for i, one in enumerate(sets):
+        if not isinstance(one, TableSet):
+            raise TypeError(f"table_sets[{i}] must be a TableSet, got {type(one).__name__}")
+    return sets
+
+
+def _views(sets: tuple[TableSet, ...]) -> tuple[_core.TableSetView, ...]:
+    return tuple(one._view for one in sets)
+
+
+def _bounded(data: Any, max_pixels: Any) -> tuple[dict[str, Any], int]:
+    """The fixed-size header fields, once the picture is known to be within the limit; and the limit."""
+    limit = _integer("max_pixels", max_pixels, 1, 2**62)
+    info = _core.read_header(data)
+    pixels = info["width"] * info["height"]
+    if pixels > limit:
+        message = f"the picture has {info['width']} x {info['height']} pixels, max_pixels allows {limit}"
+        raise errors.from_status(50, message, rule="max_pixels", limit=limit, actual=pixels)
+    return info, limit
+
+
+def _arrays(
+    data: Any, info: dict[str, Any], sets: tuple[TableSet, ...], want_tables: bool
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """(steps in use or None, level map)."""
+    sizes = info["levels"], info["map_rows"], info["map_cols"]
+    tables, level_map = _core.read_header_arrays(data, _views(sets), *sizes, want_tables)
+    return None if tables is None else _scaled(tables, info["scale"]), level_map
+
+
+def read_header(data: Any, table_sets: Iterable[TableSet] = ()) -> Header:
+    """Read and check everything before the first slice of a stream; a JPEG file likewise.
+
+    Parameters
+    ----------
+    data : bytes-like
+    table_sets : iterable of TableSet
+        Only for ``header.steps`` of a stream that names its set by id; not needed for anything else.
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    BitstreamError, UnsupportedError
+        As `decode`.
+    """
+    info = _core.read_header(data)
+    sets = _sets(table_sets)
+    known = not info["tables_by_id"] or any(one.id == info["id"] for one in sets)
+    steps, level_map = _arrays(data, info, sets, want_tables=known)
+    same = (
+        "version",
+        "width",
+        "height",
+        "levels",
+        "region_blocks",
+        "band",
+        "slices",
+        "slice_rows",
+        "restart_interval",
+    )
+    sizes = (
+        "header_bytes",
+        "table_bytes",
+        "huffman_bytes",
+        "map_bytes",
+        "index_bytes",
+        "slice_bytes",
+        "total_bytes",
+    )
+    return Header(
+        format=_FORMAT_NAMES[info["format"]],
+        subsampling=_SUBSAMPLING_NAMES[info["subsampling"]],
+        entropy=_ENTROPY_NAMES[info["entropy"]],
+        scale=info["scale"] / _core.SCALE_ONE,
+        tables="id" if info["tables_by_id"] else "inline",
+        table_set_id=info["id"].hex() if info["tables_by_id"] else None,
+        level_map=level_map,
+        steps=steps,
+        has_skip=bool(info["has_skip"]),
+        **{name: info[name] for name in same + sizes},
+    )
+
+
+def _output(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """`out` if it can take the picture in place, a new array if it is None."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a numpy array, got {type(out).__name__}")
+    if out.dtype != dtype:
+        raise TypeError(f"out must have dtype {dtype}, got {out.dtype}; the argument dtype says which")
+    if out.shape != shape:
+        raise ValueError(f"out must have shape {list(shape)}, got {list(out.shape)}")
+    if not (out.flags.writeable and out.flags.aligned):
+        raise ValueError("out must be writable and aligned")
+    channels, size = (1, out.itemsize) if len(shape) == 2 else (shape[2], out.itemsize)
+    pixels = out.strides[1] == channels * size or shape[1] == 1
+    if not pixels or (len(shape) == 3 and out.strides[2] != size):
+        raise ValueError(f"out must have contiguous pixels in a row, got strides {list(out.strides)}")
+    if abs(out.strides[0]) < shape[1] * channels * size and shape[0] > 1:
+        raise ValueError(f"out must not have overlapping rows, got row stride {out.strides[0]}")
+    return out
+
+
+def _roi(roi: Any, width: int, height: int) -> tuple[int, int, int, int]:
+    try:
+        x0, y0, x1, y1 = roi
+    except (TypeError, ValueError):
+        raise ValueError(f"roi must be (x0, y0, x1, y1), got {roi!r}") from None
+    x0, x1 = _integer("roi x0", x0, 0, width - 1), _integer("roi x1", x1, 1, width)
+    y0, y1 = _integer("roi y0", y0, 0, height - 1), _integer("roi y1", y1, 1, height)
+    if x0 >= x1 or y0 >= y1:
+        raise ValueError(f"roi must have x0 < x1 and y0 < y1, got {(x0, y0, x1, y1)}")
+    return x0, y0, x1, y1
+
+
+class Decoder:
+    """Decodes picture after picture with the same scratch memory and threads.
+
+    Results are those of `decode`. One call at a time: a call while another thread is inside raises
+    `RuntimeError`.
+
+    Parameters
+    ----------
+    threads : int
+        1..256 threads that share each picture.
+    cpu : str
+        As in `Encoder`. Pixels depend on neither.
+    """
+
+    def __init__(self, *, threads: int = 1, cpu: str = "auto") -> None:
+        self._context = _context(threads, cpu)
+
+    @property
+    def threads(self) -> int:
+        """Number of threads."""
+        return self._context.threads
+
+    @property
+    def cpu(self) -> str:
+        """The instruction set in use: "c", "ssse3", ..."""
+        return self._context.cpu
+
+    def decode(
+        self,
+        data: Any,
+        *,
+        dtype: Any = np.uint8,
+        out: np.ndarray | None = None,
+        roi: tuple[int, int, int, int] | None = None,
+        base: Any = None,
+        refine: Any = None,
+        table_sets: Iterable[TableSet] = (),
+        on_damage: str = "raise",
+        report: Any = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> np.ndarray:
+        """As the function `decode`."""
+        if refine is not None:
+            raise errors.UnsupportedError("refine: refinement streams are not supported by this version")
+        if on_damage == "conceal" or report is not None:
+            raise errors.UnsupportedError(
+                "on_damage='conceal' and its report are not supported by this version"
+            )
+        if on_damage != "raise":
+            raise ValueError(f"on_damage must be one of 'raise', 'conceal', got {on_damage!r}")
+        dtype = np.dtype(dtype)
+        if dtype.name not in _core.SAMPLE_TYPES or not dtype.isnative:
+            raise ValueError(f"dtype must be one of uint8, uint16, float32, got {dtype}")
+        sets = _sets(table_sets)
+        info, limit = _bounded(data, max_pixels)
+        width, height, channels = info["width"], info["height"], info["components"]
+        if roi is not None:
+            roi = _roi(roi, width, height)
+            width, height = roi[2] - roi[0], roi[3] - roi[1]
+        array = _output(out, (height, width) if channels == 1 else (height, width, channels), dtype)
+        planes = None if base is None else self._base(base, info)
+        sample_type = _core.SAMPLE_TYPES[dtype.name]
+        self._context.decode(data, array, sample_type, roi or (0, 0, 0, 0), planes, _views(sets), limit)
+        return array
+
+    def decode_planes(
+        self,
+        data: Any,
+        table_sets: Iterable[TableSet] = (),
+        *,
+        base: Any = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Planes:
+        """As the function `decode_planes`."""
+        sets = _sets(table_sets)
+        info, limit = _bounded(data, max_pixels)
+        width, height, subsampling = info["width"], info["height"], info["subsampling"]
+        base_planes = None if base is None else self._base(base, info)
+        planes = self._context.decode_planes(
+            data, width, height, subsampling, base_planes, _views(sets), limit
+        )
+        return Planes(planes, _SUBSAMPLING_NAMES[subsampling], width, height, fraction_bits=4)
+
+    def decode_coefficients(
+        self, data: Any, table_sets: Iterable[TableSet] = (), *, max_pixels: int = MAX_PIXELS
+    ) -> Coefficients:
+        """As the function `decode_coefficients`."""
+        sets = _sets(table_sets)
+        info, limit = _bounded(data, max_pixels)
+        width, height, subsampling = info["width"], info["height"], info["subsampling"]
+        steps, level_map = _arrays(data, info, sets, want_tables=True)
+        planes = self._context.decode_coefficients(data, width, height, subsampling, _views(sets), limit)
+        return Coefficients(
+            planes, steps, level_map, info["region_blocks"], _SUBSAMPLING_NAMES[subsampling], width, height
+        )
+
+    def _base(self, base: Any, info: dict[str, Any]) -> tuple[np.ndarray, ...]:
+        """The planes of `base`, (sample-128) x 16, for a stream of this geometry."""
+        subsampling = _SUBSAMPLING_NAMES[info["subsampling"]]
+        expected = f"{info['width']} x {info['height']}, subsampling {subsampling!r}"
+        if not isinstance(base, Planes):
+            array = _image(base, "base")
+            if (array.ndim == 2) != (subsampling == "grey"):
+                raise ValueError(f"base must be a picture of {expected}, got shape {list(array.shape)}")
+            height, width = array.shape[:2]
+            planes = self._context.encode_planes(array, info["subsampling"])
+            base = Planes(planes, subsampling, width, height, fraction_bits=3)
+        if (base.width, base.height, base.subsampling) != (info["width"], info["height"], subsampling):
+            found = f"{base.width} x {base.height}, subsampling {base.subsampling!r}"
+            raise ValueError(f"base must be a picture of {expected}, got {found}")
+        if base.fraction_bits not in (3, 4):
+            raise ValueError(f"base.fraction_bits must be 3 or 4, got {base.fraction_bits}")
+        shapes = _core.geometry(info["width"], info["height"], info["subsampling"])[1]
+        planes = _planes_as("base.planes", base.planes, shapes)
+        return planes if base.fraction_bits == 4 else tuple(plane * np.int16(2) for plane in planes)
+
+
+def decode(
+    data: Any,
+    *,
+    dtype: Any = np.uint8,
+    out: np.ndarray | None = None,
+    roi: tuple[int, int, int, int] | None = None,
+    base: Any = None,
+    refine: Any = None,
+    table_sets: Iterable[TableSet] = (),
+    on_damage: str = "raise",
+    report: Any = None,
+    max_pixels: int = MAX_PIXELS,
+    threads: int = 1,
+    cpu: str = "auto",
+) -> np.ndarray:
+    """Decode a stream, or a baseline JPEG file.
+
+    Parameters
+    ----------
+    data : bytes-like
+        Must not change during the call. Any bytes are safe to give.
+    dtype : {uint8, uint16, float32}
+        Of the result: rounded once, to 0..255, to 0..65535 (257 times the 8-bit scale, so 12 bits of it are
+        real), or to 0.0..255.0.
+    out : ndarray, optional
+        Where to put the picture: exact shape and dtype, writable, pixels of a row contiguous; rows may be any
+        distance apart. After an error its contents are undefined. Must not overlap `data` or `base`.
+    roi : (x0, y0, x1, y1), optional
+        Decode only these pixels, half-open: columns x0..x1-1, rows y0..y1-1. The result is exactly the crop
+        of the whole picture, at the cost of the slices it touches.
+    base : Planes or array_like, optional
+        A picture of the same size and subsampling that shows where the stream has SKIP regions: what
+        `decode_planes` returned, or a uint8 image. Mid-grey otherwise.
+    refine : None
+        Reserved.
+    table_sets : iterable of TableSet
+        Known table sets, for a stream that names its set by id.
+    on_damage : {"raise"}
+        What to do about a damaged slice.
+    report : None
+        Reserved.
+    max_pixels : int
+        Pictures of more pixels are refused before anything is allocated.
+    threads : int
+        1..256.
+    cpu : str
+        As in `Encoder`. The pixels depend on neither.
+
+    Returns
+    -------
+    ndarray, shape [H, W, 3] (RGB) or [H, W] (grey)
+        `out` if given, else a new array that owns its memory.
+
+    Raises
+    ------
+    BitstreamError
+        `TruncatedError` or `CorruptError`, with ``offset``, ``slice`` and ``rule``.
+    UnsupportedError
+        Well-formed, but not supported, such as a progressive JPEG file.
+    LimitError
+        More than `max_pixels`.
+    TypeError, ValueError
+        An argument broke a rule, or the stream names a table set that is not among `table_sets`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from codec import encode
+    >>> data = encode(np.full((48, 64, 3), 200, np.uint8))
+    >>> decode(data)[0, 0]
+    array([200, 200, 200], dtype=uint8)
+    >>> decode(data, roi=(8, 16, 24, 20)).shape
+    (4, 16, 3)
+    """
+    return Decoder(threads=threads, cpu=cpu).decode(
+        data,
+        dtype=dtype,
+        out=out,
+        roi=roi,
+        base=base,
+        refine=refine,
+        table_sets=table_sets,
+        on_damage=on_damage,
+        report=report,
+        max_pixels=max_pixels,
+    )
+
+
+def decode_planes(
+    data: Any,
+    table_sets: Iterable[TableSet] = (),
+    *,
+    base: Any = None,
+    max_pixels: int = MAX_PIXELS,
+    threads: int = 1,
+    cpu: str = "auto",
+) -> Planes:
+    """Decode up to the samples before up-sampling and colour conversion.
+
+    Parameters
+    ----------
+    data, table_sets, base, max_pixels, threads, cpu
+        As in `decode`.
+
+    Returns
+    -------
+    Planes
+        int16, ``(sample - 128) * 16``, whole MCUs; can be the `base` of another stream.
+    """
+    return Decoder(threads=threads, cpu=cpu).decode_planes(data, table_sets, base=base, max_pixels=max_pixels)
+
+
+def decode_coefficients(
+    data: Any,
+    table_sets: Iterable[TableSet] = (),
+    *,
+    max_pixels: int = MAX_PIXELS,
+    threads: int = 1,
+    cpu: str = "auto",
+) -> Coefficients:
+    """Decode up to the quantised coefficients of a stream or a baseline JPEG file.
+
+    Parameters
+    ----------
+    data, table_sets, max_pixels, threads, cpu
+        As in `decode`.
+
+    Returns
+    -------
+    Coefficients
+        SKIP blocks are zero. `encode_coefficients` writes them back.
+    """
+    return Decoder(threads=threads, cpu=cpu).decode_coefficients(data, table_sets, max_pixels=max_pixels)

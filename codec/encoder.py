@@ -1,0 +1,472 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures into bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from codec import _core
+from codec.errors import UnsupportedError
+from codec.types import Coefficients, EncodeStats, Planes, QuantPlan, _choice, _integer, _size, map_shape
+
+__all__ = [
+    "Encoder",
+    "encode",
+    "encode_bound",
+    "encode_coefficients",
+    "encode_into",
+    "encode_planes",
+    "encode_with_stats",
+    "quantize",
+]
+
+_TABLES = {"inline": 0, "id": 1}
+_MAX_SLICE_ROWS = 8192
+
+
+def _context(threads: Any, cpu: Any) -> _core.Context:
+    return _core.Context(_integer("threads", threads, 1, 256), _choice("cpu", cpu, _core.CPUS))
+
+
+def _image(image: Any, name: str = "image") -> np.ndarray:
+    """uint8 [H,W] or [H,W,3] with pixels contiguous in a row: the caller's memory if it is so already, else
+    one copy.
+    """
+    if type(image).__module__.partition(".")[0] == "PIL":
+        raise TypeError(
+            f'{name} is a Pillow image; pass numpy.asarray(image.convert("RGB")), or "L" for grey'
+        )
+    array = np.asarray(image)
+    if array.dtype != np.uint8:
+        raise TypeError(
+            f"{name} must be uint8 with values 0..255, got {type(image).__name__} of dtype {array.dtype}"
+        )
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)):
+        raise ValueError(f"{name} must have shape [H, W], [H, W, 1] or [H, W, 3], got {list(array.shape)}")
+    height, width, channels = _size(f"{name}.shape", array.shape)
+    if array.ndim == 3 and channels == 1:
+        array = array[:, :, 0]
+    samples = channels == 1 or array.strides[2] == 1
+    pixels = array.strides[1] == channels or width == 1
+    rows = abs(array.strides[0]) >= width * channels or height == 1  # less: rows that share memory
+    return array if samples and pixels and rows else array.copy(order="C")
+
+
+def _subsampling(image: np.ndarray, subsampling: Any) -> int:
+    """The subsampling to use: a grey picture has no chroma, so there is nothing to choose."""
+    value = _choice("subsampling", subsampling, _core.SUBSAMPLINGS)
+    if image.ndim == 2:
+        return _core.SUBSAMPLINGS["grey"]
+    if value == _core.SUBSAMPLINGS["grey"]:
+        raise ValueError(f"subsampling 'grey' needs an image [H, W] or [H, W, 1], got {list(image.shape)}")
+    return value
+
+
+def _plan(plan: Any, height: int, width: int) -> QuantPlan:
+    if not isinstance(plan, QuantPlan):
+        raise TypeError(f"plan must be a QuantPlan, got {type(plan).__name__}")
+    expected = map_shape(height, width, plan.region_blocks)
+    if plan.level_map.shape != expected:
+        raise ValueError(
+            f"plan.level_map must have shape {list(expected)} for {width} x {height} pixels and "
+            f"region_blocks={plan.region_blocks}, got {list(plan.level_map.shape)}"
+        )
+    return plan
+
+
+def _plan_or_quality(plan: Any, quality: Any, height: int, width: int) -> QuantPlan:
+    if plan is None:
+        return QuantPlan.uniform(75 if quality is None else quality, (height, width))
+    if quality is not None:
+        raise ValueError(
+            "plan and quality exclude each other: a plan holds its own tables; use plan.with_scale"
+        )
+    return _plan(plan, height, width)
+
+
+def _options(
+    subsampling: int,
+    *,
+    format: str = "rdct",
+    entropy: str = "huffman",
+    tables: str = "inline",
+    slice_rows: int | None = None,
+    refine: Any = None,
+) -> tuple[int, int, int, int, int]:
+    """The options of `encode` as the integers of RdctEncodeOptions."""
+    if refine is not None:
+        raise UnsupportedError("refine: refinement streams are not supported by this version")
+    c_format = _choice("format", format, _core.FORMATS)
+    c_entropy = _choice("entropy", entropy, _core.ENTROPIES)
+    if c_entropy == _core.ENTROPIES["context"]:
+        raise UnsupportedError("entropy='context': context modelling is not supported by this version")
+    by_id = _choice("tables", tables, _TABLES)
+    if by_id and format == "jpeg":
+        raise ValueError("tables='id' needs format='rdct': a JPEG file carries its tables")
+    rows = 0 if slice_rows is None else _integer("slice_rows", slice_rows, 1, _MAX_SLICE_ROWS)
+    return subsampling, c_format, c_entropy, by_id, rows
+
+
+class Encoder:
+    """Encodes picture after picture with the same scratch memory and threads.
+
+    Results are those of `encode`: an encoder remembers nothing but memory. One call at a time: a call while
+    another thread is inside raises `RuntimeError`. Give each of your threads its own, or one encoder several
+    threads.
+
+    Parameters
+    ----------
+    threads : int
+        1..256 threads that share each picture. Bytes do not depend on it.
+    cpu : str
+        "auto" (the best there is, or what the environment variable RDCT_CPU names), "c", "ssse3", "avx2",
+        "avx512", "neon". Bytes do not depend on it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> encoder = Encoder(threads=2)
+    >>> frames = np.zeros((3, 48, 64, 3), np.uint8)
+    >>> [encoder.encode(frame) == encode(frame) for frame in frames]
+    [True, True, True]
+    """
+
+    def __init__(self, *, threads: int = 1, cpu: str = "auto") -> None:
+        self._context = _context(threads, cpu)
+
+    @property
+    def threads(self) -> int:
+        """Number of threads."""
+        return self._context.threads
+
+    @property
+    def cpu(self) -> str:
+        """The instruction set in use: "c", "ssse3", ..."""
+        return self._context.cpu
+
+    def encode(
+        self,
+        image: Any,
+        plan: QuantPlan | None = None,
+        *,
+        quality: int | None = None,
+        subsampling: str = "444",
+        format: str = "rdct",
+        entropy: str = "huffman",
+        tables: str = "inline",
+        slice_rows: int | None = None,
+        refine: Any = None,
+    ) -> bytes:
+        """As the function `encode`."""
+        options = {
+            "format": format,
+            "entropy": entropy,
+            "tables": tables,
+            "slice_rows": slice_rows,
+            "refine": refine,
+        }
+        return self._encode(image, plan, quality=quality, subsampling=subsampling, **options)[0]
+
+    def encode_with_stats(
+        self, image: Any, plan: QuantPlan | None = None, **options: Any
+    ) -> tuple[bytes, EncodeStats]:
+        """As the function `encode_with_stats`."""
+        data, stats = self._encode(image, plan, want_stats=True, **options)
+        return data, EncodeStats(**stats)
+
+    def encode_into(self, out: Any, image: Any, plan: QuantPlan | None = None, **options: Any) -> int:
+        """As the function `encode_into`."""
+        if out is None:
+            raise TypeError("out must be a writable contiguous buffer, got None")
+        return self._encode(image, plan, out=out, **options)[0]
+
+    def _encode(
+        self,
+        image: Any,
+        plan: Any,
+        *,
+        quality: int | None = None,
+        subsampling: str = "444",
+        out: Any = None,
+        want_stats: bool = False,
+        **options: Any,
+    ) -> tuple[Any, Any]:
+        array = _image(image)
+        c_options = _options(_subsampling(array, subsampling), **options)
+        plan = _plan_or_quality(plan, quality, *array.shape[:2])
+        return self._context.encode(array, plan._view, c_options, out, want_stats)
+
+    def encode_coefficients(
+        self, coefficients: Coefficients, plan: QuantPlan | None = None, **options: Any
+    ) -> bytes:
+        """As the function `encode_coefficients`."""
+        if not isinstance(coefficients, Coefficients):
+            raise TypeError(f"coefficients must be Coefficients, got {type(coefficients).__name__}")
+        height, width, _ = _size("coefficients (height, width)", (coefficients.height, coefficients.width))
+        subsampling = _choice("coefficients.subsampling", coefficients.subsampling, _core.SUBSAMPLINGS)
+        c_options = _options(subsampling, **options)
+        if plan is None:
+            plan = QuantPlan(coefficients.tables, coefficients.level_map, coefficients.region_blocks)
+        plan = _plan(plan, height, width)
+        shapes = _core.geometry(width, height, subsampling)[0]
+        planes = _planes_as("coefficients.planes", coefficients.planes, shapes)
+        return self._context.encode_coefficients(planes, width, height, plan._view, c_options)[0]
+
+    def encode_planes(self, image: Any, subsampling: str = "444") -> Planes:
+        """As the function `encode_planes`."""
+        array = _image(image)
+        value = _subsampling(array, subsampling)
+        height, width = array.shape[:2]
+        planes = self._context.encode_planes(array, value)
+        return Planes(planes, "grey" if array.ndim == 2 else subsampling, width, height, fraction_bits=3)
+
+    def quantize(self, image: Any, plan: QuantPlan, subsampling: str = "444") -> Coefficients:
+        """As the function `quantize`."""
+        array = _image(image)
+        value = _subsampling(array, subsampling)
+        height, width = array.shape[:2]
+        plan = _plan(plan, height, width)
+        planes = self._context.quantize(array, plan._view, value)
+        name = "grey" if array.ndim == 2 else subsampling
+        return Coefficients(planes, plan.steps, plan.level_map, plan.region_blocks, name, width, height)
+
+
+def _planes_as(name: str, planes: Any, shapes: tuple[tuple[int, ...], ...]) -> tuple[np.ndarray, ...]:
+    """The arrays as int16 of these shapes, C-contiguous: copied only where they are not."""
+    planes = tuple(planes)
+    if len(planes) != len(shapes):
+        raise ValueError(f"{name} must hold {len(shapes)} arrays, got {len(planes)}")
+    for i, (plane, shape) in enumerate(zip(planes, shapes, strict=True)):
+        if not isinstance(plane, np.ndarray) or plane.dtype != np.int16:
+            found = f"dtype {plane.dtype}" if isinstance(plane, np.ndarray) else type(plane).__name__
+            raise TypeError(f"{name}[{i}] must be an int16 array, got {found}")
+        if plane.shape != shape:
+            raise ValueError(f"{name}[{i}] must have shape {list(shape)}, got {list(plane.shape)}")
+    return tuple(np.ascontiguousarray(plane) for plane in planes)
+
+
+def encode(
+    image: Any,
+    plan: QuantPlan | None = None,
+    *,
+    quality: int | None = None,
+    subsampling: str = "444",
+    format: str = "rdct",
+    entropy: str = "huffman",
+    tables: str = "inline",
+    slice_rows: int | None = None,
+    refine: Any = None,
+    threads: int = 1,
+    cpu: str = "auto",
+) -> bytes:
+    """Encode a picture.
+
+    The bytes depend on the picture, the plan and the options; never on `threads`, `cpu`, strides or the
+    machine.
+
+    Parameters
+    ----------
+    image : array_like, uint8, shape [H, W, 3] (RGB), [H, W] or [H, W, 1] (grey)
+        1..65535 pixels a side. Rows may be any distance apart (crops, every other row, rows in reverse)
+        without a copy as long as the pixels of a row are contiguous; otherwise one copy is made. Must not
+        change during the call.
+    plan : QuantPlan, optional
+        Tables, scale and level map. Excludes `quality`.
+    quality : int, optional
+        1..100: one level with JPEG's example tables. 75 if neither is given.
+    subsampling : {"444", "422", "420"}
+        Resolution of chroma: full, halved across, halved both ways. A grey picture has none; "grey" is
+        accepted for it.
+    format : {"rdct", "jpeg"}
+        "jpeg" writes a baseline JPEG file; it needs a plan of one level, without SKIP, with steps up to 255.
+    entropy : {"huffman", "huffman-fixed"}
+        Huffman tables made for this picture, or the best fixed ones: a rate band of the plan's table set,
+        else the typical tables of T.81.
+    tables : {"inline", "id"}
+        Whether the stream carries the table set or its 8-byte id; then `decode` needs the set.
+    slice_rows : int, optional
+        Height of a slice in region rows, 1..8192 (even for "420" with odd `region_blocks`, unless one slice
+        is all). Slices are what threads, regions of interest and damage control work on. Default: from the
+        size of the picture. In a JPEG file: restart markers as often, by default none.
+    refine : None
+        Reserved.
+    threads : int
+        1..256.
+    cpu : str
+        As in `Encoder`.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    TypeError, ValueError
+        Names the argument, its value and the rule it broke.
+    UnsupportedError
+        A combination that this version does not write.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.full((48, 64, 3), 200, np.uint8)
+    >>> data = encode(image, quality=90)
+    >>> isinstance(data, bytes), len(data) < image.size
+    (True, True)
+    """
+    options = {
+        "format": format,
+        "entropy": entropy,
+        "tables": tables,
+        "slice_rows": slice_rows,
+        "refine": refine,
+    }
+    return Encoder(threads=threads, cpu=cpu).encode(
+        image, plan, quality=quality, subsampling=subsampling, **options
+    )
+
+
+def encode_with_stats(
+    image: Any, plan: QuantPlan | None = None, *, threads: int = 1, cpu: str = "auto", **options: Any
+) -> tuple[bytes, EncodeStats]:
+    """As `encode`, and where the bytes went.
+
+    Parameters
+    ----------
+    image, plan, threads, cpu, **options
+        As in `encode`.
+
+    Returns
+    -------
+    (bytes, EncodeStats)
+    """
+    return Encoder(threads=threads, cpu=cpu).encode_with_stats(image, plan, **options)
+
+
+def encode_into(
+    out: Any,
+    image: Any,
+    plan: QuantPlan | None = None,
+    *,
+    threads: int = 1,
+    cpu: str = "auto",
+    **options: Any,
+) -> int:
+    """As `encode`, into a buffer of the caller.
+
+    Parameters
+    ----------
+    out : writable contiguous buffer
+        Such as a bytearray, a memoryview or a uint8 array. `encode_bound` bytes are always enough.
+    image, plan, threads, cpu, **options
+        As in `encode`.
+
+    Returns
+    -------
+    int
+        Number of bytes written at the start of `out`.
+
+    Raises
+    ------
+    BufferTooSmallError
+        `out` is too small: ``error.needed`` bytes would do. `out` is unchanged.
+    """
+    return Encoder(threads=threads, cpu=cpu).encode_into(out, image, plan, **options)
+
+
+def encode_bound(image_shape: Any, subsampling: str = "444") -> int:
+    """The most bytes any stream of a picture of this size can have, whatever its contents, plan and options.
+
+    Parameters
+    ----------
+    image_shape : (H, W), (H, W, 1) or (H, W, 3)
+    subsampling : {"444", "422", "420", "grey"}
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> encode_bound((480, 640, 3)) > 480 * 640 * 3
+    True
+    """
+    height, width, channels = _size("image_shape", image_shape)
+    value = _choice("subsampling", subsampling, _core.SUBSAMPLINGS)
+    if channels == 1:
+        value = _core.SUBSAMPLINGS["grey"]
+    elif value == _core.SUBSAMPLINGS["grey"]:
+        raise ValueError(
+            f"subsampling 'grey' needs image_shape (H, W) or (H, W, 1), got {tuple(image_shape)}"
+        )
+    return _core.encode_bound(width, height, value)
+
+
+def encode_coefficients(
+    coefficients: Coefficients,
+    plan: QuantPlan | None = None,
+    *,
+    threads: int = 1,
+    cpu: str = "auto",
+    **options: Any,
+) -> bytes:
+    """Write quantised coefficients as a stream, unchanged.
+
+    Parameters
+    ----------
+    coefficients : Coefficients
+        From `quantize` or `decode_coefficients`, or made by hand: int16 planes of the shapes the class
+        describes. Values are limited by what the entropy coder can say: AC -1023..1023, DC -2048..2047.
+        Blocks of SKIP regions are ignored.
+    plan : QuantPlan, optional
+        Tables and level map to write; the coefficients are not touched, so a plan with other steps changes
+        the picture. Default: those of `coefficients`.
+    **options
+        ``format``, ``entropy``, ``tables``, ``slice_rows`` as in `encode`.
+    threads, cpu
+        As in `encode`.
+
+    Returns
+    -------
+    bytes
+        Decodes to the same coefficients.
+    """
+    return Encoder(threads=threads, cpu=cpu).encode_coefficients(coefficients, plan, **options)
+
+
+def encode_planes(image: Any, subsampling: str = "444", *, threads: int = 1, cpu: str = "auto") -> Planes:
+    """The encoder's first step alone: colour conversion, chroma averaging, padding.
+
+    Parameters
+    ----------
+    image, subsampling, threads, cpu
+        As in `encode`.
+
+    Returns
+    -------
+    Planes
+        int16, ``(sample - 128) * 8``, replicated at the edges to whole MCUs.
+    """
+    return Encoder(threads=threads, cpu=cpu).encode_planes(image, subsampling)
+
+
+def quantize(
+    image: Any, plan: QuantPlan, subsampling: str = "444", *, threads: int = 1, cpu: str = "auto"
+) -> Coefficients:
+    """The encoder up to its quantised coefficients.
+
+    ``encode_coefficients(quantize(image, plan, s), plan)`` is ``encode(image, plan, subsampling=s)``. SKIP
+    blocks are zero.
+
+    Parameters
+    ----------
+    image, plan, subsampling, threads, cpu
+        As in `encode`.
+
+    Returns
+    -------
+    Coefficients
+    """
+    return Encoder(threads=threads, cpu=cpu).quantize(image, plan, subsampling)

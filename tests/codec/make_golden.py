@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Write the golden streams anew: `python tests/codec/make_golden.py [FOLDER]`.
+
+Only when the format changes on purpose; say in the commit why. Tests never do it: a golden file that is
+missing or differs fails.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+import golden_cases
+
+import codec
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    sums = []
+    for name, (image, options) in golden_cases.cases().items():
+        data = codec.encode(image, **options)
+        (folder / name).write_bytes(data)
+        sums += golden_cases.lines(name, data)
+    (folder / golden_cases.SUMS).write_text("\n".join(sums) + "\n")
+    print(f"{len(golden_cases.cases())} streams in {folder}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2 or sys.argv[1:2] in (["-h"], ["--help"]):
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]) if len(sys.argv) == 2 else golden_cases.FOLDER)

@@ -1,0 +1,747 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/bitstream.md, read by a person and written down in Python: a second reader of the format, from bytes
+to quantised coefficients. It shares no line with the C core and is as slow as it is plain.
+
+Also a reader of baseline JPEG files down to quantised coefficients, and the transform in float64.
+"""
+
+import functools
+import hashlib
+from types import SimpleNamespace
+
+import numpy as np
+
+SKIP = 255
+
+
+def ceil_div(a, b):
+    return (a + b - 1) // b
+
+
+ZIGZAG = sorted(range(64), key=lambda n: (n // 8 + n % 8, n // 8 if (n // 8 + n % 8) % 2 else n % 8))
+OCTAVE = [
+    16384, 17109, 17867, 18658, 19484, 20347, 21247, 22188, 23170, 24196, 25268, 26386, 27554, 28774, 30048,
+    31379,
+]  # fmt: skip
+ANNEX_K = {
+    "luma": """
+        16 11 10 16 24 40 51 61   12 12 14 19 26 58 60 55   14 13 16 24 40 57 69 56
+        14 17 22 29 51 87 80 62   18 22 37 56 68 109 103 77   24 35 55 64 81 104 113 92
+        49 64 78 87 103 121 120 101   72 92 95 98 112 100 103 99""",
+    "chroma": """
+        17 18 24 47 99 99 99 99   18 21 26 66 99 99 99 99   24 26 56 99 99 99 99 99
+        47 66 99 99 99 99 99 99 """
+    + "99 " * 32,
+}
+
+
+def ijg(quality):
+    """uint16 [3,64], natural order."""
+    assert 1 <= quality <= 100
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    rows = [
+        [min(max((int(v) * scale + 50) // 100, 1), 255) for v in ANNEX_K[k].split()]
+        for k in ("luma", "chroma")
+    ]
+    return np.array([rows[0], rows[1], rows[1]], np.uint16)
+
+
+# ------------------------------------------------------------------------------------------------ CRC-32C
+
+
+def _crc_table():
+    table = []
+    for i in range(256):
+        for _ in range(8):
+            i = i >> 1 ^ (0x82F63B78 if i & 1 else 0)
+        table.append(i)
+    return table
+
+
+_CRC = _crc_table()
+
+
+@functools.lru_cache(4096)
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+# --------------------------------------------------------------------------------------------- range coder
+
+
+class RangeDecoder:
+    def __init__(self, data):
+        self.data, self.next = data, 4
+        self.code = int.from_bytes((data + bytes(4))[:4], "big")
+        self.range = 2**32 - 1
+
+    def bit(self, p, _=None):
+        bound = (self.range >> 16) * p
+        if self.code < bound:
+            self.range, bit = bound, 0
+        else:
+            self.range, self.code, bit = self.range - bound, self.code - bound, 1
+        while self.range < 2**24:
+            byte = self.data[self.next] if self.next < len(self.data) else 0
+            self.next += 1
+            self.range, self.code = self.range << 8, (self.code << 8 | byte) & 0xFFFFFFFF
+        return bit
+
+
+class RangeEncoder:
+    """`low` keeps every byte ever made, so a carry needs no care."""
+
+    def __init__(self):
+        self.low, self.range, self.shifted = 0, 2**32 - 1, 0
+
+    def bit(self, p, bit):
+        bound = (self.range >> 16) * p
+        if bit:
+            self.low, self.range = self.low + bound, self.range - bound
+        else:
+            self.range = bound
+        while self.range < 2**24:
+            self.low, self.range, self.shifted = self.low << 8, self.range << 8, self.shifted + 1
+        return bit
+
+    def finish(self):
+        """The shortest bytes that, followed by zeros, lie in the interval."""
+        for n in range(4 + self.shifted + 1):
+            unit = 256 ** (4 + self.shifted - n)
+            value = ceil_div(self.low, unit)
+            if value * unit < self.low + self.range:
+                return value.to_bytes(n, "big").rstrip(b"\0")
+        raise AssertionError("empty interval")
+
+
+class Models:
+    """The adaptive contexts of one coded section, reading or (given values) writing."""
+
+    def __init__(self, coder):
+        self.coder, self.state = coder, {}
+
+    def bit(self, context, bit=None):
+        fast, slow, n = self.state.get(context, (2**15, 2**15, 0))
+        bit = self.coder.bit(min(max(fast + slow >> 1, 64), 65536 - 64), bit)
+        target = 0 if bit else 65535
+        fast += target - fast >> min(n + 1, 4)
+        slow += target - slow >> min(n + 1, 6)
+        self.state[context] = fast, slow, n + 1
+        return bit
+
+    def residual(self, p, low, high, q, v=None):
+        p = min(max(p, low), high)
+        known = v is not None
+        if not self.bit((q, 0), int(v != p) if known else None):
+            return p
+        below = self.bit((q, 1), int(v < p) if known else None) if low < p < high else p == high
+        room = p - low if below else high - p
+        distance = 1
+        while distance < room:
+            more = int(abs(v - p) > distance) if known else None
+            if not self.bit((q, 2 + min(distance - 1, 2)), more):
+                break
+            distance += 1
+        return p - distance if below else p + distance
+
+
+# -------------------------------------------------------------------------------------------------- header
+
+
+class Cursor:
+    def __init__(self, data):
+        self.data, self.at = bytes(data), 0
+
+    def take(self, n):
+        assert self.at + n <= len(self.data), "stream ends early"
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def u8(self):
+        return self.take(1)[0]
+
+    def little(self, n):
+        return int.from_bytes(self.take(n), "little")
+
+    def varint(self):
+        value = 0
+        for i in range(5):
+            byte = self.u8()
+            value |= (byte & 127) << 7 * i
+            if byte < 128:
+                assert value < 2**31 and (byte or not i), "varint"
+                return value
+        raise AssertionError("varint too long")
+
+
+def _tables(cursor, levels, components):
+    """Section 3 from `form` on: int [L,components,64] in natural order."""
+    form = cursor.u8()
+    out = np.zeros((levels, components, 64), np.int64)
+    if form == 0:
+        for level in range(levels):
+            for c in range(components):
+                for k in range(64):
+                    value = cursor.varint()
+                    if level:
+                        value = out[level - 1, c, ZIGZAG[k]] + (
+                            value >> 1 if value % 2 == 0 else -(value + 1 >> 1)
+                        )
+                    assert 1 <= value <= 4095
+                    out[level, c, ZIGZAG[k]] = value
+    elif form == 1:
+        base = [cursor.take(64) for _ in range(components)]
+        offsets = np.frombuffer(cursor.take(levels), np.int8)
+        for level in range(levels):
+            for c in range(components):
+                for k in range(64):
+                    e = min(max(base[c][k] + int(offsets[level]), 0), 192)
+                    step = OCTAVE[e % 16] * 2 ** (e // 16) + 2**13 >> 14
+                    out[level, c, ZIGZAG[k]] = min(max(step, 1), 4095)
+    elif form == 2:
+        assert levels == 1
+        out[0] = ijg(cursor.u8())[:components]
+    else:
+        raise AssertionError(f"form {form}")
+    return form, out
+
+
+AC_ORDER = [0x00, 0xF0] + [run * 16 + size for run in range(16) for size in range(1, 11)]
+
+
+def huffman_bytes(lengths):
+    """Section 4, written: a list of two or four [256] lengths."""
+    coder = RangeEncoder()
+    _huffman(coder, len(lengths), lengths)
+    return coder.finish()
+
+
+def map_bytes(level_map, levels):
+    """Section 5, written."""
+    coder = RangeEncoder()
+    _level_map(coder, *np.shape(level_map), levels, np.asarray(level_map).tolist())
+    return coder.finish()
+
+
+def _huffman(coder, tables, known=None):
+    """Section 4: list of [256] lengths."""
+    models = Models(coder)
+
+    def band(p):
+        return 0 if p == 0 else 1 if p < 8 else 2 if p < 14 else 3
+
+    out = []
+    for t in range(tables):
+        lengths = [0] * 256
+        value = known[t] if known else [None] * 256
+        if t % 2 == 0:
+            p = 3
+            for symbol in range(12):
+                p = lengths[symbol] = models.residual(p, 0, 16, 4 + band(p), value[symbol])
+        else:
+            for symbol in AC_ORDER:
+                run, size = symbol >> 4, symbol & 15
+                a = lengths[symbol - 16] if run else 0
+                b = lengths[symbol - 1] if size > 1 else 0
+                if symbol in (0x00, 0xF0):
+                    p = 4 if symbol == 0 else 11
+                elif run == 0:
+                    p = 2 if size == 1 else b
+                elif size == 1:
+                    p = a
+                else:
+                    p = a + b + 1 >> 1 if a and b else max(a, b)
+                lengths[symbol] = models.residual(p, 0, 16, band(p), value[symbol])
+        out.append(lengths)
+    return out
+
+
+def _level_map(coder, rows, cols, levels, known=None):
+    """Section 5."""
+    known = known or [[None] * cols] * rows
+    skips = coder.bit(2**15, int(any(SKIP in row for row in known)))
+    skip_models, models = Models(coder), Models(coder)
+    out = np.zeros((rows, cols), np.uint8)
+
+    def at(y, x):
+        if y < 0 or not 0 <= x < cols or out[y, x] == SKIP:
+            return None
+        return int(out[y, x])
+
+    for y in range(rows):
+        for x in range(cols):
+            w, n, nw, ne = at(y, x - 1), at(y - 1, x), at(y - 1, x - 1), at(y - 1, x + 1)
+            if skips:
+                around = int(x > 0 and out[y, x - 1] == SKIP) + int(y > 0 and out[y - 1, x] == SKIP)
+                if skip_models.bit(around, int(known[y][x] == SKIP)):
+                    out[y, x] = SKIP
+                    continue
+            if levels == 1:
+                continue
+            w = n if w is None else w
+            n = w if n is None else n
+            w, n = (levels // 2, levels // 2) if w is None else (w, n)
+            nw = n if nw is None else nw
+            ne = n if ne is None else ne
+            activity = abs(w - n) + abs(n - ne) + abs(w - nw)
+            p = 3 * w + 2 * n + 2 * ne + nw + 4 >> 3
+            q = sum(activity > bound for bound in (0, 2, 5, 10))
+            if activity == 0 and p in (0, levels - 1):
+                q = 5 if p == 0 else 6
+            out[y, x] = models.residual(p, 0, levels - 1, q, known[y][x])
+    return out
+
+
+SAMPLING = {0: (1, 1), 1: (2, 1), 2: (2, 2), 3: (1, 1)}
+
+
+def parse(data, table_sets=()):
+    """Everything before slice 0, and where the slices are. table_sets: codec.TableSet."""
+    cursor = Cursor(data)
+    s = SimpleNamespace()
+    assert cursor.take(4) == b"RDCT" and cursor.u8() == 1
+    flags = cursor.u8()
+    assert flags & 0xA0 == 0
+    s.subsampling, s.entropy, s.by_id = flags & 3, flags >> 2 & 3, flags >> 4 & 1
+    s.width, s.height = cursor.varint(), cursor.varint()
+    s.scale, s.levels, s.region_blocks, s.slice_rows = (
+        cursor.little(2),
+        cursor.u8(),
+        cursor.u8(),
+        cursor.varint(),
+    )
+    s.components = 1 if s.subsampling == 3 else 3
+    bw, bh = ceil_div(s.width, 8), ceil_div(s.height, 8)
+    s.rows, s.cols = ceil_div(bh, s.region_blocks), ceil_div(bw, s.region_blocks)
+    s.slices = ceil_div(s.rows, s.slice_rows)
+    start = cursor.at
+    s.parts = {}  # where the variable sections are
+    known = None
+    if s.by_id:
+        s.id, s.form = cursor.take(8), None
+        known = next(one for one in table_sets if one.id == s.id)
+        s.tables = known.tables.reshape(-1, 3, 64).astype(np.int64)
+    else:
+        s.form, s.tables = _tables(cursor, s.levels, s.components)
+    s.steps = np.clip(s.tables * s.scale + 128 >> 8, 1, 4095)
+    s.table_bytes, start = cursor.at - start, cursor.at
+    s.band = None
+    if s.entropy == 1:
+        s.band = cursor.u8()
+    if s.entropy == 0 or s.band == 254:
+        s.huffman = _huffman(RangeDecoder(cursor.take(cursor.varint())), 2 if s.components == 1 else 4)
+    elif s.band == 255:
+        s.huffman = annex_k_lengths()
+    else:
+        s.huffman = known.bands[s.band].tolist()
+    s.huffman_bytes, start = cursor.at - start, cursor.at
+    if flags & 0x40:
+        s.level_map = _level_map(RangeDecoder(cursor.take(cursor.varint())), s.rows, s.cols, s.levels)
+    else:
+        s.level_map = np.full((s.rows, s.cols), cursor.u8(), np.uint8)
+    assert all(v < s.levels or v == SKIP for v in s.level_map.flat)
+    s.map_bytes, start = cursor.at - start, cursor.at
+    index = [(cursor.varint(), cursor.little(4)) for _ in range(s.slices)]
+    s.index_bytes = cursor.at - start
+    s.crc_at = cursor.at
+    assert crc32c(data[: cursor.at]) == cursor.little(4), "header CRC"
+    s.header_bytes = cursor.at
+    s.slice_data = []
+    for length, crc in index:
+        s.slice_data.append(cursor.take(length))
+        assert crc32c(s.slice_data[-1]) == crc, "slice CRC"
+    assert cursor.at == len(data)
+    return s
+
+
+# -------------------------------------------------------------------------------------------------- slices
+
+
+class BitReader:
+    def __init__(self, data):
+        self.bits = "".join(f"{byte:08b}" for byte in data)
+        self.at = 0
+
+    def read(self, n):
+        assert self.at + n <= len(self.bits), "slice ends early"
+        self.at += n
+        return int(self.bits[self.at - n : self.at], 2) if n else 0
+
+    def symbol(self, codes):
+        for n in range(1, 17):
+            symbol = codes.get(self.bits[self.at : self.at + n])
+            if symbol is not None:
+                self.at += n
+                return symbol
+        raise AssertionError("no such code")
+
+    def signed(self, size):
+        value = self.read(size)
+        return value if not size or value >> size - 1 else value - 2**size + 1
+
+
+def canonical(lengths):
+    """{bit string: symbol} of lengths by symbol: ascending length, then symbol."""
+    return _codes([(length, symbol) for length, symbol in sorted((n, s) for s, n in enumerate(lengths) if n)])
+
+
+def _codes(pairs):
+    codes, code, last = {}, 0, 0
+    for length, symbol in pairs:
+        code <<= length - last
+        last = length
+        assert code < 2**length - 1, "over-subscribed, or all ones"
+        codes[f"{code:0{length}b}"] = symbol
+        code += 1
+    return codes
+
+
+def round_div(a, b):
+    return (2 * abs(a) + b) // (2 * b) * (1 if a >= 0 else -1)
+
+
+def block_levels(s, component):
+    """Section 2: level or SKIP of every block of a component, padding included: int [by,bx]."""
+    hs, vs = SAMPLING[s.subsampling]
+    bw, bh = ceil_div(s.width, 8), ceil_div(s.height, 8)
+    mw, mh = ceil_div(bw, hs), ceil_div(bh, vs)
+
+    def of_luma(y, x):
+        r = s.region_blocks
+        return int(s.level_map[min(y // r, s.rows - 1), min(x // r, s.cols - 1)])
+
+    if component == 0 or (hs, vs) == (1, 1):
+        return [
+            [of_luma(y, x) for x in range(mw * (hs if component == 0 else 1))]
+            for y in range(mh * (vs if component == 0 else 1))
+        ]
+    out = []
+    for y in range(mh):
+        row = []
+        for x in range(mw):
+            inside = [
+                of_luma(j, i)
+                for j in range(y * vs, min(y * vs + vs, bh))
+                for i in range(x * hs, min(x * hs + hs, bw))
+            ]
+            cy, cx = (
+                (8 * vs * y + 4 * vs) // (8 * s.region_blocks),
+                (8 * hs * x + 4 * hs) // (8 * s.region_blocks),
+            )
+            level = int(s.level_map[min(cy, s.rows - 1), min(cx, s.cols - 1)])
+            if all(one == SKIP for one in inside):
+                level = SKIP
+            elif level == SKIP:
+                level = min(one for one in inside if one != SKIP)
+            row.append(level)
+        out.append(row)
+    return out
+
+
+def coefficients(s):
+    """Quantised coefficients: list of int16 [by,bx,8,8]. Also checks every rule a slice has to keep."""
+    hs, vs = SAMPLING[s.subsampling]
+    sampling = [(hs, vs), (1, 1), (1, 1)][: s.components]
+    levels = [block_levels(s, c) for c in range(s.components)]
+    planes = [np.zeros((len(one), len(one[0]), 64), np.int16) for one in levels]
+    mw, mh = planes[0].shape[1] // hs, planes[0].shape[0] // vs
+    codes = [canonical(lengths) for lengths in s.huffman]
+    for i, data in enumerate(s.slice_data):
+        assert (s.slice_rows * s.region_blocks) % vs == 0 or s.slices == 1
+        first = i * s.slice_rows * s.region_blocks // vs
+        last = mh if i == s.slices - 1 else (i + 1) * s.slice_rows * s.region_blocks // vs
+        bits, predictor = BitReader(data), [None] * 3
+        for my in range(first, last):
+            for mx in range(mw):
+                for c, (ch, cv) in enumerate(sampling):
+                    for y in range(my * cv, my * cv + cv):
+                        for x in range(mx * ch, mx * ch + ch):
+                            if levels[c][y][x] != SKIP:
+                                steps = s.steps[levels[c][y][x], c]
+                                block = planes[c][y, x]
+                                predictor[c] = _block(
+                                    bits,
+                                    codes[2 if c else 0],
+                                    codes[3 if c else 1],
+                                    steps,
+                                    predictor[c],
+                                    block,
+                                )
+        rest = bits.bits[bits.at :]
+        assert len(rest) < 8 and "1" not in rest, "padding"
+    return [plane.reshape(*plane.shape[:2], 8, 8) for plane in planes]
+
+
+def _block(bits, dc, ac, steps, predictor, block):
+    q = int(steps[0])
+    if predictor is None:
+        prediction = 0
+    elif predictor[1] == q:
+        prediction = predictor[0]
+    else:
+        prediction = round_div(min(max(predictor[0] * predictor[1], -1024), 1023), q)
+    value = prediction + bits.signed(bits.symbol(dc))
+    assert -2048 <= value <= 2047
+    block[0] = value
+    _ac(bits, ac, block)
+    return value, q
+
+
+def _ac(bits, ac, block):
+    k = 1
+    while k < 64:
+        symbol = bits.symbol(ac)
+        run, size = symbol >> 4, symbol & 15
+        if symbol == 0:
+            return
+        k += run
+        if size:
+            assert k < 64
+            block[ZIGZAG[k]] = bits.signed(size)
+        k += 1
+
+
+def seal(data):
+    """The stream with its checksums made right again; AssertionError or IndexError if its header is past
+    that.
+    """
+    data = bytearray(data)
+    cursor = Cursor(data)
+    cursor.take(5)
+    flags = cursor.u8()
+    width, height = cursor.varint(), cursor.varint()
+    cursor.take(2)
+    levels, region, slice_rows = cursor.u8(), cursor.u8(), cursor.varint()
+    assert width and height and levels and region and slice_rows
+    rows, cols = (ceil_div(ceil_div(side, 8), region) for side in (height, width))
+    assert rows * cols < 10**6
+    slices = ceil_div(rows, slice_rows)
+    components = 1 if flags & 3 == 3 else 3
+    if flags & 0x10:
+        cursor.take(8)
+    else:
+        _tables(cursor, levels, components)
+    band = cursor.u8() if flags >> 2 & 3 == 1 else None
+    if flags >> 2 & 3 == 0 or band == 254:
+        cursor.take(cursor.varint())
+    cursor.take(cursor.varint() if flags & 0x40 else 1)
+    places = []
+    for _ in range(slices):
+        length = cursor.varint()
+        places.append((length, cursor.at))
+        cursor.take(4)
+    end = cursor.at
+    at = end + 4
+    for length, place in places:
+        data[place : place + 4] = crc32c(bytes(data[at : at + length])).to_bytes(4, "little")
+        at += length
+    data[end : end + 4] = crc32c(bytes(data[:end])).to_bytes(4, "little")
+    return bytes(data)
+
+
+# ------------------------------------------------------------------------------------------ typical tables
+
+_K3 = {
+    (0, 0): ("00 01 05 01 01 01 01 01 01 00 00 00 00 00 00 00", "00 01 02 03 04 05 06 07 08 09 0a 0b"),
+    (0, 1): ("00 03 01 01 01 01 01 01 01 01 01 00 00 00 00 00", "00 01 02 03 04 05 06 07 08 09 0a 0b"),
+    (1, 0): (
+        "00 02 01 03 03 02 04 03 05 05 04 04 00 00 01 7d",
+        """
+        01 02 03 00 04 11 05 12 21 31 41 06 13 51 61 07 22 71 14 32 81 91 a1 08 23 42 b1 c1 15 52 d1 f0
+        24 33 62 72 82 09 0a 16 17 18 19 1a 25 26 27 28 29 2a 34 35 36 37 38 39 3a 43 44 45 46 47 48 49
+        4a 53 54 55 56 57 58 59 5a 63 64 65 66 67 68 69 6a 73 74 75 76 77 78 79 7a 83 84 85 86 87 88 89
+        8a 92 93 94 95 96 97 98 99 9a a2 a3 a4 a5 a6 a7 a8 a9 aa b2 b3 b4 b5 b6 b7 b8 b9 ba c2 c3 c4 c5
+        c6 c7 c8 c9 ca d2 d3 d4 d5 d6 d7 d8 d9 da e1 e2 e3 e4 e5 e6 e7 e8 e9 ea f1 f2 f3 f4 f5 f6 f7 f8
+        f9 fa""",
+    ),
+    (1, 1): (
+        "00 02 01 02 04 04 03 04 07 05 04 04 00 01 02 77",
+        """
+        00 01 02 03 11 04 05 21 31 06 12 41 51 07 61 71 13 22 32 81 08 14 42 91 a1 b1 c1 09 23 33 52 f0
+        15 62 72 d1 0a 16 24 34 e1 25 f1 17 18 19 1a 26 27 28 29 2a 35 36 37 38 39 3a 43 44 45 46 47 48
+        49 4a 53 54 55 56 57 58 59 5a 63 64 65 66 67 68 69 6a 73 74 75 76 77 78 79 7a 82 83 84 85 86 87
+        88 89 8a 92 93 94 95 96 97 98 99 9a a2 a3 a4 a5 a6 a7 a8 a9 aa b2 b3 b4 b5 b6 b7 b8 b9 ba c2 c3
+        c4 c5 c6 c7 c8 c9 ca d2 d3 d4 d5 d6 d7 d8 d9 da e2 e3 e4 e5 e6 e7 e8 e9 ea f2 f3 f4 f5 f6 f7 f8
+        f9 fa""",
+    ),
+}
+
+
+def annex_k_lengths():
+    """T.81 Annex K.3 as code lengths by symbol: DC luma, AC luma, DC chroma, AC chroma."""
+    out = []
+    for chroma in (0, 1):
+        for is_ac in (0, 1):
+            counts, symbols = (bytes.fromhex(one) for one in _K3[is_ac, chroma])
+            lengths, at = [0] * 256, 0
+            for n, count in enumerate(counts, 1):
+                for symbol in symbols[at : at + count]:
+                    lengths[symbol] = n
+                at += count
+            out.append(lengths)
+    return out
+
+
+def set_id(canonical_bytes):
+    return hashlib.sha256(canonical_bytes).digest()[:8]
+
+
+# ---------------------------------------------------------------------------------------------------- JPEG
+
+
+def jpeg_coefficients(data):
+    """Baseline JPEG file -> (list of int16 [by,bx,8,8], uint16 [components,8,8]); interleaved scan only."""
+    at, tables, huffman, restart = 2, {}, {}, 0
+    assert data[:2] == b"\xff\xd8"
+    while True:
+        assert data[at] == 0xFF
+        marker = data[at + 1]
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        body, at = data[at + 4 : at + 2 + length], at + 2 + length
+        if marker == 0xDB:
+            while body:
+                assert body[0] < 16
+                table = np.zeros(64, np.uint16)
+                table[ZIGZAG] = list(body[1:65])
+                tables[body[0]], body = table, body[65:]
+        elif marker == 0xC4:
+            while body:
+                n = sum(body[1:17])
+                symbols, pairs, k = body[17 : 17 + n], [], 0
+                for size, count in enumerate(body[1:17], 1):
+                    pairs += [(size, symbol) for symbol in symbols[k : k + count]]
+                    k += count
+                huffman[body[0]], body = _codes(pairs), body[17 + n :]
+        elif marker in (0xC0, 0xC1):
+            height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+            parts = [
+                (body[6 + 3 * i], body[7 + 3 * i] >> 4, body[7 + 3 * i] & 15, body[8 + 3 * i])
+                for i in range(body[5])
+            ]
+        elif marker == 0xDD:
+            restart = int.from_bytes(body, "big")
+        elif marker == 0xDA:
+            selectors = {body[1 + 2 * i]: body[2 + 2 * i] for i in range(body[0])}
+            break
+    if len(parts) == 1:
+        parts = [(parts[0][0], 1, 1, parts[0][3])]
+    hmax, vmax = max(p[1] for p in parts), max(p[2] for p in parts)
+    mw, mh = ceil_div(width, 8 * hmax), ceil_div(height, 8 * vmax)
+    planes = [np.zeros((mh * v, mw * h, 64), np.int16) for _, h, v, _ in parts]
+    chunks, start = [], at
+    while True:
+        if data[at] == 0xFF and data[at + 1] != 0:
+            chunks.append(BitReader(data[start:at].replace(b"\xff\x00", b"\xff")))
+            if not 0xD0 <= data[at + 1] <= 0xD7:
+                break
+            at += 2
+            start = at
+        else:
+            at += 1
+    for mcu in range(mw * mh):
+        if not mcu or (restart and mcu % restart == 0):
+            bits, predictor = chunks[mcu // restart if restart else 0], [0] * len(parts)
+        for c, (name, h, v, _) in enumerate(parts):
+            for y in range(mcu // mw * v, mcu // mw * v + v):
+                for x in range(mcu % mw * h, mcu % mw * h + h):
+                    selector = selectors[name]
+                    predictor[c] += bits.signed(bits.symbol(huffman[selector >> 4]))
+                    planes[c][y, x, 0] = predictor[c]
+                    _ac(bits, huffman[0x10 | selector & 15], planes[c][y, x])
+    planes = [plane.reshape(*plane.shape[:2], 8, 8) for plane in planes]
+    return planes, np.array([tables[p[3]].reshape(8, 8) for p in parts])
+
+
+# ----------------------------------------------------------------------------------------------- transform
+
+_K = np.arange(8)
+#: Orthonormal DCT-II: coefficients = BASIS @ samples.
+BASIS = (
+    np.cos(np.pi * (2 * _K[None, :] + 1) * _K[:, None] / 16) * np.where(_K == 0, np.sqrt(1 / 8), 0.5)[:, None]
+)
+RGB_TO_YCC = np.array(
+    [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]]
+)
+
+
+def blocks(plane):
+    """[8 by, 8 bx] -> [by,bx,8,8]"""
+    h, w = plane.shape
+    return plane.reshape(h // 8, 8, w // 8, 8).swapaxes(1, 2)
+
+
+def unblocks(array):
+    by, bx = array.shape[:2]
+    return array.swapaxes(1, 2).reshape(8 * by, 8 * bx)
+
+
+def dct(plane):
+    """Samples (value - 128) -> orthonormal coefficients in JPEG units, float64 [by,bx,8,8]."""
+    return BASIS @ blocks(np.asarray(plane, np.float64)) @ BASIS.T
+
+
+def idct(array):
+    return unblocks(BASIS.T @ np.asarray(array, np.float64) @ BASIS)
+
+
+def ycc_planes(image, subsampling):
+    """uint8 picture -> float64 planes (value - 128) of whole MCUs, as section 9 says but without its
+    rounding.
+    """
+    image = np.asarray(image, np.float64)
+    hs, vs = {"444": (1, 1), "422": (2, 1), "420": (2, 2), "grey": (1, 1)}[subsampling]
+    pad = [(0, -image.shape[0] % (8 * vs)), (0, -image.shape[1] % (8 * hs))] + [(0, 0)] * (image.ndim - 2)
+    image = np.pad(image, pad, mode="edge")
+    if image.ndim == 2:
+        return [image - 128]
+    ycc = image @ RGB_TO_YCC.T
+    ycc[..., 0] -= 128
+    h, w = image.shape[:2]
+    return [ycc[..., 0]] + [ycc[..., c].reshape(h // vs, vs, w // hs, hs).mean(axis=(1, 3)) for c in (1, 2)]
+
+
+def _upsample(plane, axis):
+    """Triangle filter: each sample becomes two, at 3/4 near + 1/4 far; edges replicated."""
+    plane = np.moveaxis(plane, axis, 0)
+    before, after = np.concatenate([plane[:1], plane[:-1]]), np.concatenate([plane[1:], plane[-1:]])
+    out = np.stack([0.75 * plane + 0.25 * before, 0.75 * plane + 0.25 * after], axis=1)
+    return np.moveaxis(out.reshape(-1, *plane.shape[1:]), 0, axis)
+
+
+def pixels(planes, subsampling, width, height):
+    """float64 planes (value - 128) of one slice -> float64 picture 0..255, not rounded; [H,W] or [H,W,3]."""
+    y = planes[0][:height, :width]
+    if len(planes) == 1:
+        return np.clip(y + 128, 0, 255)
+    hs, vs = {"444": (1, 1), "422": (2, 1), "420": (2, 2)}[subsampling]
+    chroma = []
+    for plane in planes[1:]:
+        plane = plane[: ceil_div(height, vs), : ceil_div(width, hs)]
+        if vs == 2:
+            plane = _upsample(plane, 0)
+        if hs == 2:
+            plane = _upsample(plane, 1)
+        chroma.append(plane[:height, :width])
+    ycc = np.stack([y, *chroma], axis=-1)
+    return np.clip(ycc @ np.linalg.inv(RGB_TO_YCC).T + 128, 0, 255)
+
+
+def picture(s, planes):
+    """Parsed stream and its quantised coefficients -> float64 picture 0..255, slice by slice, not rounded."""
+    name = {0: "444", 1: "422", 2: "420", 3: "grey"}[s.subsampling]
+    vs = SAMPLING[s.subsampling][1]
+    samples = []
+    for c, plane in enumerate(planes):
+        levels = np.array(block_levels(s, c))
+        steps = s.steps[np.where(levels == SKIP, 0, levels), c].reshape(*levels.shape, 8, 8)
+        samples.append(idct(np.clip(plane.astype(np.int64) * steps, -2048, 2047)))
+    rows, out = 8 * s.slice_rows * s.region_blocks, []
+    for top in range(0, s.height, rows):
+        cut = [
+            one[top // (vs if c else 1) : (top + rows) // (vs if c else 1)] for c, one in enumerate(samples)
+        ]
+        out.append(pixels(cut, name, s.width, min(rows, s.height - top)))
+    return np.concatenate(out)

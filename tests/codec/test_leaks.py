@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing is left behind, least of all by failures: memory and Python objects stay where they are."""
+
+import gc
+import os
+import sys
+import tracemalloc
+
+import numpy as np
+import pictures
+import pytest
+from broken import FLAT, jpeg, scan, stream
+
+import codec
+
+IMAGE = pictures.street(120, 120)
+DATA = codec.encode(IMAGE, slice_rows=1)
+JPEG = codec.encode(IMAGE, format="jpeg")
+PLAN = codec.QuantPlan.uniform(75, IMAGE.shape)
+SET = codec.TableSet.from_log(np.full((3, 8, 8), 60), np.arange(16))
+BY_ID = codec.encode(IMAGE, codec.QuantPlan(SET, PLAN.level_map), tables="id")
+BAD = bytearray(DATA)
+BAD[-100] ^= 1
+
+
+def fails(call, *arguments, **options):
+    def attempt():
+        try:
+            call(*arguments, **options)
+        except (ValueError, TypeError, NotImplementedError, RuntimeError):
+            return
+        raise AssertionError("this was meant to fail")
+
+    return attempt
+
+
+REUSED = codec.Encoder(), codec.Decoder()
+PATHS = {
+    "encode": lambda: codec.encode(IMAGE),
+    "encode again": lambda: REUSED[0].encode(IMAGE),
+    "decode": lambda: codec.decode(DATA),
+    "decode again": lambda: REUSED[1].decode(DATA),
+    "decode JPEG": lambda: codec.decode(JPEG),
+    "decode with a pool": lambda: codec.decode(DATA, threads=3),
+    "planes": lambda: codec.decode_planes(DATA),
+    "coefficients": lambda: codec.encode_coefficients(codec.decode_coefficients(DATA)),
+    "header": lambda: codec.read_header(DATA),
+    "into": lambda: codec.encode_into(bytearray(10**6), IMAGE),
+    "base": lambda: codec.decode(DATA, base=IMAGE),
+    "table set": lambda: codec.TableSet.from_bytes(SET.to_bytes()),
+    "too small": fails(codec.encode_into, bytearray(99), IMAGE),
+    "damaged": fails(codec.decode, BAD),
+    "damaged, with a pool": fails(codec.decode, BAD, threads=3),
+    "damaged coefficients": fails(codec.decode_coefficients, BAD),
+    "cut": fails(codec.decode, DATA[:-1]),
+    "cut header": fails(codec.decode, DATA[:40]),
+    "cut JPEG": fails(codec.decode, JPEG[: len(JPEG) // 2]),
+    "bad JPEG": fails(codec.decode, jpeg(data=scan(FLAT)[:-1], end=b"")),
+    "no stream": fails(codec.decode, b"nothing of ours"),
+    "no block": fails(codec.decode, stream([b""])),
+    "limit": fails(codec.decode, DATA, max_pixels=9),
+    "missing set": fails(codec.decode, BY_ID),
+    "other set": fails(codec.decode, BY_ID, table_sets=[codec.TableSet.ijg(5)]),
+    "bad out": fails(codec.decode, DATA, out=np.zeros((3, 3, 3), np.uint8)),
+    "bad roi": fails(codec.decode, DATA, roi=(0, 0, 999, 1)),
+    "bad image": fails(codec.encode, IMAGE.astype(float)),
+    "bad plan": fails(codec.encode, IMAGE[:60], PLAN),
+    "bad tables": fails(codec.TableSet, np.zeros((1, 3, 8, 8), int)),
+    "bad canonical bytes": fails(codec.TableSet.from_bytes, SET.to_bytes()[:-1]),
+    "bad JPEG steps": fails(codec.encode, IMAGE, PLAN.with_scale(99), format="jpeg"),
+    "bad cpu": fails(codec.Encoder, cpu="6502"),
+}
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("name", PATHS)
+def test_resident_memory_does_not_grow(name):
+    call = PATHS[name]
+    for _ in range(20):
+        call()
+    gc.collect()
+    before = resident()
+    for _ in range(150):
+        call()
+    gc.collect()
+    assert resident() - before < 3_000_000  # a leaked picture a call would be 6 MB, a leaked context far more
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_python_objects_do_not_grow(name):
+    call = PATHS[name]
+    growth = []
+    tracemalloc.start()
+    for _ in range(6):
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(25):
+            call()
+        gc.collect()
+        growth.append(tracemalloc.get_traced_memory()[0] - before)
+    tracemalloc.stop()
+    # Caches fill up in some rounds; a leak grows in every one, and no object is smaller than 16 bytes.
+    assert min(growth) < 25 * 16
+
+
+def test_references_to_arguments_are_given_back():
+    image, data, out = IMAGE.copy(), bytearray(DATA), np.empty_like(IMAGE)
+    base = codec.decode_planes(DATA)
+    table_set = codec.TableSet.ijg(40)
+    plan = codec.QuantPlan(table_set, PLAN.level_map)
+    things = [image, data, out, base, base.planes[0], plan, plan.level_map, table_set, table_set.tables]
+    before = [sys.getrefcount(thing) for thing in things]
+    for _ in range(5):
+        codec.encode(image, plan)
+        codec.decode(data, out=out, base=base, table_sets=[table_set])
+        fails(codec.decode, data, out=out, base=base, max_pixels=1)()
+        fails(codec.encode_into, bytearray(3), image, plan)()
+    gc.collect()
+    assert [sys.getrefcount(thing) for thing in things] == before
+    data.clear()  # a buffer still held would raise BufferError
+    into = bytearray(10**6)
+    codec.encode_into(into, image)
+    into.clear()
