@@ -7,10 +7,10 @@
 
 typedef struct RdctLayout {
     int width, height;
-    int subsampling;           /* RdctSubsampling */
-    int components;            /* 1 or 3 */
-    int h_samp, v_samp;        /* luma blocks an MCU spans (1 or 2) */
-    int luma_wide, luma_high;  /* ceil(W/8), ceil(H/8): blocks that hold pixels */
+    int subsampling;          /* RdctSubsampling */
+    int components;           /* 1 or 3 */
+    int h_samp, v_samp;       /* luma blocks an MCU spans (1 or 2) */
+    int luma_wide, luma_high; /* ceil(W/8), ceil(H/8): blocks that hold pixels */
     int mcu_wide, mcu_high;
     int blocks_wide[3], blocks_high[3]; /* incl. padding blocks */
     int true_width[3], true_height[3];  /* samples that are not padding: ceil(W / h_samp) for chroma */

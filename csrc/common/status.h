@@ -20,11 +20,11 @@ int rdct_fail_limit(RdctError *err, int status, const char *rule, int64_t limit,
 void rdct_error_clear(RdctError *err);
 
 /* Pass a failure on unchanged. */
-#define RDCT_TRY(call)                    \
-    do {                                  \
-        const int rdct_try_ = (call);     \
-        if (rdct_try_ != RDCT_OK)         \
-            return rdct_try_;             \
+#define RDCT_TRY(call)                \
+    do {                              \
+        const int rdct_try_ = (call); \
+        if (rdct_try_ != RDCT_OK)     \
+            return rdct_try_;         \
     } while (0)
 
 #endif

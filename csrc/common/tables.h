@@ -5,7 +5,7 @@
 
 #include "rdct.h"
 
-extern const uint8_t rdct_zigzag[64];        /* scan position -> natural index */
+extern const uint8_t rdct_zigzag[64];         /* scan position -> natural index */
 extern const RdctHuffmanLengths rdct_annex_k; /* typical Huffman tables, T.81 Annex K.3 */
 /* The order in which AC and DC code lengths are coded in a stream (section 4) belongs to stream/huffman.c. */
 

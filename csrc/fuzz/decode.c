@@ -28,7 +28,8 @@ static void decode_roi(RdctContext *ctx, const uint8_t *data, size_t size, const
     options.roi[3] = header->height;
     FUZZ_REQUIRE(rdct_decode(ctx, data, size, &options, part, (ptrdiff_t)row, NULL) == RDCT_OK);
     for (int y = 0; y < high; y++)
-        FUZZ_REQUIRE(memcmp(part + (size_t)y * row, whole + ((size_t)(y0 + y) * (size_t)header->width + (size_t)x0) * (size_t)channels, row) == 0);
+        FUZZ_REQUIRE(
+            memcmp(part + (size_t)y * row, whole + ((size_t)(y0 + y) * (size_t)header->width + (size_t)x0) * (size_t)channels, row) == 0);
     free(part);
 }
 

@@ -55,7 +55,8 @@ static void encode_twice(const RdctImage *image, const RdctPlan *plan, const Rdc
     }
 }
 
-static void compare_coefficients(const RdctImage *image, const RdctPlan *plan, int subsampling, int has_skip, const uint8_t *stream, size_t size) {
+static void compare_coefficients(const RdctImage *image, const RdctPlan *plan, int subsampling, int has_skip, const uint8_t *stream,
+                                 size_t size) {
     RdctContext *ctx = NULL;
     RdctCoefficients wanted = {0}, got;
     FUZZ_REQUIRE(rdct_context_create(1, RDCT_CPU_AUTO, &ctx, NULL) == RDCT_OK);

@@ -89,9 +89,9 @@ typedef struct RdctImage {
 } RdctImage;
 
 typedef struct RdctEncodeOptions {
-    int32_t subsampling; /* RdctSubsampling; RDCT_GREY exactly when the image has one channel */
-    int32_t format;      /* RdctFormat; JPEG needs a one-level plan without SKIP, steps <= 255 (many levels: later) */
-    int32_t entropy;     /* RdctEntropy */
+    int32_t subsampling;  /* RdctSubsampling; RDCT_GREY exactly when the image has one channel */
+    int32_t format;       /* RdctFormat; JPEG needs a one-level plan without SKIP, steps <= 255 (many levels: later) */
+    int32_t entropy;      /* RdctEntropy */
     int32_t tables_by_id; /* 1: only the id of the table set enters the stream */
     int32_t slice_rows;   /* region rows a slice; 0 = from the picture size. JPEG: 0 = no restart markers */
 } RdctEncodeOptions;
@@ -126,16 +126,16 @@ typedef struct RdctHeader {
     uint8_t id[RDCT_ID_BYTES];
     int32_t has_skip;
     int64_t header_bytes, table_bytes, huffman_bytes, map_bytes, index_bytes, slice_bytes; /* header_bytes: all before slice 0 */
-    int32_t restart_interval; /* JPEG: MCUs, 0 = none */
+    int32_t restart_interval;                                                              /* JPEG: MCUs, 0 = none */
 } RdctHeader;
 
 typedef enum RdctSampleType { RDCT_U8 = 0, RDCT_U16 = 1, RDCT_F32 = 2 } RdctSampleType;
 
 typedef struct RdctDecodeOptions {
-    int64_t max_pixels;             /* limit on width * height; <= 0 is refused */
-    int32_t roi[4];                 /* x0, y0, x1, y1 half-open; all zero = the whole picture */
-    int32_t sample_type;            /* RdctSampleType */
-    const RdctPlanes *base;         /* NULL, or (sample-128) x 16 of the same geometry: fills SKIP blocks */
+    int64_t max_pixels;              /* limit on width * height; <= 0 is refused */
+    int32_t roi[4];                  /* x0, y0, x1, y1 half-open; all zero = the whole picture */
+    int32_t sample_type;             /* RdctSampleType */
+    const RdctPlanes *base;          /* NULL, or (sample-128) x 16 of the same geometry: fills SKIP blocks */
     const RdctTableSet *const *sets; /* known table sets for streams that name one by id */
     int32_t set_count;
 } RdctDecodeOptions;
@@ -191,7 +191,8 @@ int rdct_read_header_arrays(const uint8_t *data, size_t size, const RdctTableSet
 int rdct_decode(RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options, void *out, ptrdiff_t row_stride,
                 RdctError *err);
 /* planes: allocated by the caller after rdct_read_header + rdct_geometry. (sample-128) x 16 / quantised coefficients; options->roi must be zero. */
-int rdct_decode_planes(RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options, RdctPlanes *planes, RdctError *err);
+int rdct_decode_planes(RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options, RdctPlanes *planes,
+                       RdctError *err);
 int rdct_decode_coefficients(RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options,
                              RdctCoefficients *coefficients, RdctError *err);
 

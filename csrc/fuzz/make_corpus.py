@@ -1,0 +1,112 @@
+"""Make the seed corpus of the harnesses from a rendered street: ``python csrc/fuzz/make_corpus.py``.
+
+Small files that between them use every feature of the formats, so that mutations start deep inside
+the parsers. No picture but our own rendering goes in. Inputs that once broke something are added by
+hand as ``found-*`` and are not touched here.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import codec
+
+HERE = Path(__file__).resolve().parent
+CORPUS = HERE / "corpus"
+sys.path.insert(0, str(HERE.parents[1] / "examples"))
+
+
+def crops() -> dict[str, np.ndarray]:
+    from street import render
+
+    street, _ = render(821, 192, 128)
+    return {
+        "dot": street[60:61, 90:91],
+        "odd": street[40:77, 50:103],
+        "wide": street[60:92, 20:164],
+        "grey": np.ascontiguousarray(street[40:81, 50:99, 1]),
+    }
+
+
+def table_set() -> codec.TableSet:
+    base = np.clip(np.add.outer(np.arange(8), np.arange(8)) * 4 + 30, 0, 192).astype(np.uint8)
+    return codec.TableSet.from_log(
+        np.stack([base, base + 8, base + 8]), np.arange(-16, 16, 8).astype(np.int8)
+    )
+
+
+def streams(pictures: dict[str, np.ndarray]) -> dict[str, bytes]:
+    out = {}
+    rng = np.random.default_rng(1)
+    tables = table_set()
+    explicit = codec.TableSet(tables.tables.copy())
+    for name, image in pictures.items():
+        for subsampling in ("444", "422", "420"):
+            if image.ndim == 2 and subsampling != "444":
+                continue
+            key = f"{name}-{subsampling}"
+            height, width = image.shape[:2]
+            out[f"{key}-q"] = codec.encode(image, quality=60, subsampling=subsampling)
+            out[f"{key}-fixed"] = codec.encode(
+                image, quality=60, subsampling=subsampling, entropy="huffman-fixed"
+            )
+            regions = 2
+            level_map = rng.integers(0, 4, codec.map_shape(height, width, regions)).astype(np.uint8)
+            level_map[rng.random(level_map.shape) < 0.2] = codec.SKIP
+            for form, chosen in (("log", tables), ("explicit", explicit)):
+                plan = codec.QuantPlan(chosen, level_map, region_blocks=regions, scale=1.5)
+                out[f"{key}-{form}"] = codec.encode(image, plan, subsampling=subsampling, slice_rows=2)
+    return out
+
+
+def jpegs(pictures: dict[str, np.ndarray]) -> dict[str, bytes]:
+    out = {}
+    for name, image in pictures.items():
+        for subsampling in (0, 1, 2):
+            file = io.BytesIO()
+            options = {"restart_marker_blocks": 3} if subsampling == 1 else {"optimize": subsampling == 0}
+            Image.fromarray(image).save(file, "JPEG", quality=60, subsampling=subsampling, **options)
+            out[f"{name}-{subsampling}.jpg"] = file.getvalue()
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "JPEG", quality=60, progressive=True)
+        out[f"{name}-progressive.jpg"] = file.getvalue()
+    return out
+
+
+def main() -> None:
+    pictures = crops()
+    decode = streams(pictures) | jpegs(pictures)
+    log = table_set()
+    sets = {"set-log": log.to_bytes(), "set-explicit": codec.TableSet(log.tables.copy()).to_bytes()}
+    odd = [data for name, data in decode.items() if name.startswith("odd")]
+    pixels = pictures["odd"].tobytes()
+    seeds = {
+        "decode": decode,
+        "header": {name: data for name, data in decode.items() if not name.startswith("wide")} | sets,
+        "alloc_fail": {f"{i:02}": bytes([i]) + data for i, data in enumerate(odd)},
+        # The first bytes choose sampling, entropy, format, slices, width, height, region size, SKIP.
+        "roundtrip": {
+            f"{s}{e}{f}": bytes([s, e, 3 * f, 1, 40 + s, 30 + e, f, s]) + pixels[: 300 + 100 * e]
+            for s in range(4)
+            for e in range(2)
+            for f in range(2)
+        },
+    }
+    for target, files in seeds.items():
+        folder = CORPUS / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            if not old.name.startswith("found-"):
+                old.unlink()
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        print(f"{target}: {len(files)} files, {sum(map(len, files.values()))} bytes")
+
+
+if __name__ == "__main__":
+    main()
