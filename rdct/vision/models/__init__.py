@@ -1,0 +1,27 @@
+"""Segmentation networks behind one small protocol.
+
+>>> from rdct.vision import models
+>>> model = models.load(models.DEFAULT_MODEL)        # doctest: +SKIP
+>>> models.labels(model, picture)                    # doctest: +SKIP
+
+Importing this package does not import torch; `load` and what follows from it do.
+"""
+
+from __future__ import annotations
+
+from rdct.vision.models.classes import CAMVID_CLASSES, CAMVID_PALETTE, CAMVID_VOID
+from rdct.vision.models.load import BUILTIN, DEFAULT_MODEL, PUBLISHED, load
+from rdct.vision.models.protocol import Model, labels, logits
+
+__all__ = [
+    "BUILTIN",
+    "CAMVID_CLASSES",
+    "CAMVID_PALETTE",
+    "CAMVID_VOID",
+    "DEFAULT_MODEL",
+    "PUBLISHED",
+    "Model",
+    "labels",
+    "load",
+    "logits",
+]
