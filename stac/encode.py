@@ -1,0 +1,410 @@
+"""From a picture, a network and its table set to a stream: the library form of stac-encode.
+
+At one scale: encode the whole picture with the middle level, decode it, take the network's
+gradients there against its own labels, let Algorithm 1 choose a level for each region, encode again.
+`agreement=` turns the scale until the network's labels on the decoded stream just agree enough with
+those on the raw picture; every trial really encodes, decodes and runs the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from stac.ladder import GenericLadder, generic_ladder
+from stac.levels import Selection, scale_q8, select_levels, steps_at_scale
+from stac.pictures import as_rgb
+
+if TYPE_CHECKING:
+    from codec import QuantPlan, TableSet
+    from grace import CoefficientGradients, NetworkTables
+    from rdct.vision.models import Model
+
+__all__ = ["MAX_STEP_JPEG", "Encoded", "UnreachableAgreementError", "encode_image", "tables_for"]
+
+DEFAULT_QUALITY = 75
+MAX_STEP_JPEG = 255
+_PAPER_RHO = 4.0
+# The dial of the search for an agreement, and when it is turned finely enough.
+_SCALE_LOW, _SCALE_HIGH = 1 / 32, 64.0
+_TOLERANCE = 0.015
+_MAX_TRIALS = 20
+
+
+class UnreachableAgreementError(ValueError):
+    """No trial agreed as much as was asked for.
+
+    Attributes
+    ----------
+    best : float
+        The highest agreement seen.
+    """
+
+    def __init__(self, message: str, best: float) -> None:
+        super().__init__(message)
+        self.best = best
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A stream, and how it came about.
+
+    Attributes
+    ----------
+    data : bytes
+        The file.
+    plan : codec.QuantPlan
+        What steered the encoder: table set, scale, level map.
+    scale : float
+        The scale of steps and budget; the plan's own unless the format is "jpeg", whose one table
+        has it worked in.
+    decoded : numpy.ndarray or None
+        u8, what `codec.decode(data)` gives (None without a network).
+    selection : Selection or None
+        What Algorithm 1 chose (None without regions).
+    raw_labels, decoded_labels : numpy.ndarray or None
+        u8 ``[H, W]``, the network's labels of the raw and of the decoded picture.
+    agreement : float or None
+        Share of pixels where the two are equal.
+    trials : int
+        Scales that were tried.
+    """
+
+    data: bytes = field(repr=False)
+    plan: QuantPlan
+    scale: float
+    decoded: np.ndarray | None = field(default=None, repr=False)
+    selection: Selection | None = field(default=None, repr=False)
+    raw_labels: np.ndarray | None = field(default=None, repr=False)
+    decoded_labels: np.ndarray | None = field(default=None, repr=False)
+    agreement: float | None = None
+    trials: int = 1
+
+    @property
+    def levels(self) -> dict[int, int]:
+        """How many regions have each level that occurs, finest first."""
+        values, counts = np.unique(self.plan.level_map, return_counts=True)
+        return {int(level): int(count) for level, count in zip(values, counts, strict=True)}
+
+
+def tables_for(model: Model | None) -> NetworkTables | GenericLadder:
+    """The table set shipped for a network (None: the default network), else the generic ladder."""
+    from grace import load_tables
+    from rdct.vision.models import DEFAULT_MODEL
+
+    try:
+        return load_tables(DEFAULT_MODEL if model is None else getattr(model, "name", ""))
+    except FileNotFoundError:
+        if model is None:
+            raise
+        return generic_ladder()
+
+
+def encode_image(
+    image: np.ndarray,
+    model: Model | None = None,
+    tables: NetworkTables | GenericLadder | None = None,
+    *,
+    scale: float | None = None,
+    quality: int | None = None,
+    budget: float | None = None,
+    agreement: float | None = None,
+    subsampling: Literal["444", "422", "420"] = "444",
+    format: Literal["rdct", "jpeg"] = "rdct",
+    gradient_at: Literal["decoded", "raw"] = "decoded",
+    region_blocks: int = 3,
+    mode: Literal["closest", "floor"] = "closest",
+    paper: bool = False,
+    entropy: str = "huffman",
+    tables_mode: Literal["inline", "id"] = "inline",
+    threads: int = 1,
+    cpu: str = "auto",
+    raw_labels: np.ndarray | None = None,
+    on_trial: Callable[[Encoded], None] | None = None,
+) -> Encoded:
+    """Encode a picture region by region for a network.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        u8 RGB ``[H, W, 3]`` or grey ``[H, W]``; a network sees grey as RGB.
+    model : Model, optional
+        From `rdct.vision.models.load`. Without one the middle level is used everywhere.
+    tables : NetworkTables or GenericLadder, optional
+        By default what `tables_for` gives: the set shipped for the network, else the generic ladder.
+    scale, quality, budget, agreement
+        At most one. `scale` multiplies steps and budget (default: quality 75); `quality` 1..100 is
+        looked up in the table set's calibration; `budget` is the middle level's; `agreement` in
+        0..1 searches for the smallest file on which the network's labels agree to that degree with
+        those on the raw picture.
+    subsampling : {"444", "422", "420"}
+        Of chroma; without meaning for grey.
+    format : {"rdct", "jpeg"}
+        "jpeg" uses one table, the middle level's at the scale, steps capped at 255 (GRACE).
+    gradient_at : {"decoded", "raw"}
+        Where gradients are taken: on the picture decoded from the middle level at the same scale
+        (as in the paper; once for each scale that is tried), or on the raw one (once).
+    region_blocks : int
+        Side of a region in luma blocks, 1..8.
+    mode : {"closest", "floor"}
+        See `select_levels`.
+    paper : bool
+        Hold to the paper: levels B/4..4B, 4:4:4, Huffman tables made for the picture, "closest",
+        gradients at the decoded picture. Anything else asked for along with it is an error.
+    entropy, threads, cpu
+        As in `codec.encode`.
+    tables_mode : {"inline", "id"}
+        Whether the stream carries the table set or names it.
+    raw_labels : numpy.ndarray, optional
+        The network's labels of the raw picture, if known already.
+    on_trial : callable, optional
+        Called with each trial of a search.
+
+    Returns
+    -------
+    Encoded
+
+    Raises
+    ------
+    UnreachableAgreementError
+        Not even the finest scale agrees enough.
+    """
+    _check_options(image, model, scale, quality, budget, agreement, format, tables_mode, region_blocks)
+    if gradient_at not in ("decoded", "raw"):
+        raise ValueError(f"gradient_at is {gradient_at!r}; use 'decoded' or 'raw'")
+    if paper:
+        _check_paper(model, subsampling, format, gradient_at, mode, entropy)
+    if tables is None:
+        tables = tables_for(model)
+    table_set = _paper_set(tables) if paper else tables.table_set
+    if tables_mode == "id" and table_set != tables.table_set:
+        raise ValueError("paper=True needs other levels than this set has, so its id cannot stand for them")
+    job = _Job(
+        image=image,
+        model=model,
+        tables=tables,
+        table_set=table_set,
+        subsampling=subsampling,
+        format=format,
+        raw_gradient=gradient_at == "raw",
+        region_blocks=region_blocks,
+        mode=mode,
+        encode_options={"entropy": entropy, "threads": threads, "cpu": cpu},
+        tables_mode=tables_mode,
+        raw_labels=raw_labels,
+    )
+    if agreement is None:
+        return job.at(_scale(tables, model, format, scale, quality, budget))
+    return _search(job, agreement, on_trial)
+
+
+def _check_options(
+    image, model, scale, quality, budget, agreement, format, tables_mode, region_blocks
+) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        raise TypeError(f"image must be a uint8 array, got {getattr(image, 'dtype', type(image).__name__)}")
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
+        raise ValueError(f"image must be RGB [H, W, 3] or grey [H, W], got shape {image.shape}")
+    given = {"scale": scale, "quality": quality, "budget": budget, "agreement": agreement}
+    given = [name for name, value in given.items() if value is not None]
+    if len(given) > 1:
+        raise ValueError(f"give one of scale, quality, budget, agreement; got {' and '.join(given)}")
+    if agreement is not None and model is None:
+        raise ValueError("agreement needs a model to compare labels with")
+    if agreement is not None and not 0 < agreement <= 1:
+        raise ValueError(f"agreement is {agreement}, outside 0..1")
+    if format not in ("rdct", "jpeg"):
+        raise ValueError(f"format is {format!r}; use 'rdct' or 'jpeg'")
+    if tables_mode not in ("inline", "id"):
+        raise ValueError(f"tables_mode is {tables_mode!r}; use 'inline' or 'id'")
+    if tables_mode == "id" and format == "jpeg":
+        raise ValueError("a JPEG file carries its tables: tables_mode 'id' needs format 'rdct'")
+    if not 1 <= region_blocks <= 8:
+        raise ValueError(f"region_blocks is {region_blocks}, outside 1..8")
+
+
+def _check_paper(model, subsampling, format, gradient_at, mode, entropy) -> None:
+    if model is None:
+        raise ValueError("paper=True needs a model: the scheme is driven by its gradients")
+    wanted = {
+        "subsampling": (subsampling, "444"),
+        "format": (format, "rdct"),
+        "gradient_at": (gradient_at, "decoded"),
+        "mode": (mode, "closest"),
+        "entropy": (entropy, "huffman"),
+    }
+    for name, (found, fixed) in wanted.items():
+        if found != fixed:
+            raise ValueError(f"paper=True fixes {name} to {fixed!r}; got {found!r}")
+
+
+def _paper_set(tables: NetworkTables | GenericLadder) -> TableSet:
+    """Scaled copies of the middle level from B/4 to nearly 4B; the set itself if it is that."""
+    from codec import TableSet
+    from grace.tables import level_offsets, log_base
+
+    own = tables.table_set
+    levels = own.levels
+    offsets = level_offsets(levels, _PAPER_RHO)
+    if own.log_base is None or own.log_offset[levels // 2] != 0:
+        return TableSet.from_log(log_base(own.tables[levels // 2]), offsets)
+    if np.array_equal(own.log_offset, offsets):
+        return own
+    return TableSet.from_log(own.log_base, offsets, own.bands)
+
+
+def _scale(tables, model, format, scale, quality, budget) -> float:
+    if scale is not None:
+        return scale
+    if budget is not None:
+        if tables.budget is None:
+            raise ValueError("a budget needs a table set made for the network; the generic ladder has none")
+        return tables.scale_for_budget(budget)
+    uniform = model is None or format == "jpeg"
+    return tables.scale_for_quality(
+        DEFAULT_QUALITY if quality is None else quality, "uniform" if uniform else "regions"
+    )
+
+
+def _search(job: _Job, wanted: float, on_trial: Callable[[Encoded], None] | None) -> Encoded:
+    from grace.search import UnreachableError, smallest
+
+    seen: dict[int, Encoded] = {}
+
+    def encode(scale: float) -> Encoded:
+        # Settings that the stream cannot tell apart are one trial.
+        key = scale_q8(scale)
+        if key not in seen:
+            seen[key] = job.at(scale)
+            if on_trial is not None:
+                on_trial(seen[key])
+        return seen[key]
+
+    try:
+        found = smallest(
+            encode,
+            lambda trial: trial.agreement >= wanted,
+            _SCALE_LOW,
+            _SCALE_HIGH,
+            start=1.0,
+            tolerance=_TOLERANCE,
+            max_evaluations=_MAX_TRIALS,
+            size=lambda trial: len(trial.data),
+        )
+    except UnreachableError:
+        best = max(trial.agreement for trial in seen.values())
+        raise UnreachableAgreementError(
+            f"agreement {wanted:g} is out of reach: the best of {len(seen)} trials has {best:.4f}; "
+            "ask for less",
+            best,
+        ) from None
+    return replace(found.data, trials=len(seen))
+
+
+@dataclass
+class _Job:
+    """One picture with everything fixed but the scale."""
+
+    image: np.ndarray
+    model: Model | None
+    tables: NetworkTables | GenericLadder
+    table_set: TableSet
+    subsampling: str
+    format: str
+    raw_gradient: bool
+    region_blocks: int
+    mode: str
+    encode_options: dict
+    tables_mode: str
+    raw_labels: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        self._gradients: CoefficientGradients | None = None
+
+    def at(self, scale: float) -> Encoded:
+        """Encode at one scale and, with a network, see what it makes of the result."""
+        import codec
+
+        scale = scale_q8(scale) / 256
+        selection = None
+        if self.format == "jpeg":
+            plan = self._single_table(scale)
+            options = {"format": "jpeg"}
+        else:
+            plan = self._uniform(scale)
+            options = {"tables": self.tables_mode}
+            if self.model is not None:
+                selection = self._select(plan, scale)
+                plan = plan.with_map(selection.level_map)
+        data = codec.encode(self.image, plan, subsampling=self.subsampling, **options, **self.encode_options)
+        result = Encoded(data, plan, scale, selection=selection)
+        return result if self.model is None else self._judged(result)
+
+    def _judged(self, result: Encoded) -> Encoded:
+        from rdct.vision.metrics import agreement
+        from rdct.vision.models import labels
+
+        if self.raw_labels is None:
+            self.raw_labels = labels(self.model, as_rgb(self.image))
+        decoded = self._decode(result.data)
+        found = labels(self.model, as_rgb(decoded))
+        return replace(
+            result,
+            decoded=decoded,
+            raw_labels=self.raw_labels,
+            decoded_labels=found,
+            agreement=agreement(found, self.raw_labels),
+        )
+
+    def _decode(self, data: bytes) -> np.ndarray:
+        import codec
+
+        sets = (self.table_set,)
+        return codec.decode(
+            data, table_sets=sets, threads=self.encode_options["threads"], cpu=self.encode_options["cpu"]
+        )
+
+    def _select(self, middle: QuantPlan, scale: float) -> Selection:
+        gradients = self._gradients if self.raw_gradient else None
+        if gradients is None:
+            gradients = self._gradients_of(middle)
+            if self.raw_gradient:
+                self._gradients = gradients
+        return select_levels(
+            gradients,
+            replace(self.tables, table_set=self.table_set),
+            image_shape=self.image.shape,
+            scale=scale,
+            region_blocks=self.region_blocks,
+            mode=self.mode,
+        )
+
+    def _gradients_of(self, middle: QuantPlan) -> CoefficientGradients:
+        import codec
+        from grace import coefficient_gradients
+
+        picture = self.image
+        if not self.raw_gradient:
+            # Entropy coding does not change the pixels, so the plainest will do.
+            options = {name: self.encode_options[name] for name in ("threads", "cpu")}
+            picture = self._decode(codec.encode(self.image, middle, subsampling=self.subsampling, **options))
+        grey = self.image.ndim == 2
+        return coefficient_gradients(self.model, picture, subsampling="grey" if grey else self.subsampling)
+
+    def _uniform(self, scale: float) -> QuantPlan:
+        import codec
+
+        level_map = np.full(
+            codec.map_shape(*self.image.shape[:2], self.region_blocks), self.table_set.levels // 2, np.uint8
+        )
+        return codec.QuantPlan(self.table_set, level_map, self.region_blocks, scale)
+
+    def _single_table(self, scale: float) -> QuantPlan:
+        import codec
+
+        steps = steps_at_scale(self.table_set.tables[self.table_set.levels // 2], scale, MAX_STEP_JPEG)
+        level_map = np.zeros(codec.map_shape(*self.image.shape[:2], self.region_blocks), np.uint8)
+        return codec.QuantPlan(steps[None].astype(np.uint16), level_map, self.region_blocks)
