@@ -1,0 +1,271 @@
+"""`stac-eval`: run a comparison of codecs at equal network output, and read what it found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+__all__ = ["main"]
+
+_ACCURACIES = "0.98,0.985"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns 0, 1 (something failed), 2 (wrong use) or 130 (interrupted)."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    args.typed = shlex.join(["stac-eval", *argv])
+    try:
+        return args.action(args)
+    except KeyboardInterrupt:
+        print("stac-eval: interrupted; the records so far are kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output is gone; keep Python from complaining once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        print(f"stac-eval: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("stac-eval", description=__doc__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="measure what DIR does not hold yet")
+    run.add_argument("scenario", nargs="?", metavar="SCENARIO", help="TOML file or committed name")
+    run.add_argument("--data", type=Path, metavar="DIR", help="what {data} in the scenario stands for")
+    run.add_argument("--images", type=Path, metavar="DIR", help="folder of pictures")
+    run.add_argument("--limit", type=_positive, metavar="N", help="N pictures, spread over the folder")
+    run.add_argument("--set", help="what the records call the pictures")
+    _measuring(run)
+    run.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of records")
+    run.set_defaults(action=_run)
+
+    table = commands.add_parser("table", help="bits at equal accuracy, from records")
+    _reading(table)
+    form = table.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything, as one JSON array")
+    form.add_argument("--markdown", action="store_true", help="as a section of docs/experiments.md")
+    table.add_argument("--into", type=Path, metavar="FILE.md", help="write between the file's markers")
+    table.add_argument("--section", help="with --into: the name in the markers")
+    table.set_defaults(action=_table)
+
+    plot = commands.add_parser("plot", help="bits-accuracy curves, from records")
+    _reading(plot)
+    plot.add_argument("-o", "--output", type=_drawing, required=True, metavar="FILE.png|.svg|.pdf")
+    plot.set_defaults(action=_plot)
+
+    compare = commands.add_parser("compare", help="all codecs on your own pictures and network")
+    compare.add_argument("images", nargs="+", type=Path, metavar="IMAGES")
+    _measuring(compare)
+    compare.add_argument("--json", action="store_true", help="print one JSON object")
+    compare.add_argument(
+        "-o", "--output", type=Path, metavar="DIR",
+        help="keep records and plot there (default: stac-eval-compare; with --json: nowhere)",
+    )  # fmt: skip
+    _accuracy(compare)
+    compare.set_defaults(action=_compare)
+    return parser
+
+
+def _measuring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--labels", type=Path, metavar="DIR", help="label pictures of the same stems")
+    parser.add_argument("--model", metavar="SPEC", help="network (a spec of rdct.vision.models.load)")
+    parser.add_argument("--tables", metavar="FILE", help="network tables of stac-tables build, or a name")
+    parser.add_argument("--systems", type=_list, metavar="A,B,...", help="rows (default: all)")
+    parser.add_argument("--points", type=_positive, metavar="N", help="points of each dial (10)")
+    parser.add_argument("--tables-mode", choices=("inline", "id", "both"), help="how table sets are sent")
+    parser.add_argument("-j", "--jobs", type=_positive, default=min(2, os.cpu_count() or 1), metavar="N")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _accuracy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--accuracy", type=_shares, default=_shares(_ACCURACIES), metavar="A,B,...",
+                        help=f"where to read the curves (default {_ACCURACIES})")  # fmt: skip
+    parser.add_argument(
+        "--reference",
+        type=_list,
+        default=["jpeg-turbo-444"],
+        metavar="ROW,...",
+        help="percentages against it; a table for each (default jpeg-turbo-444)",
+    )
+
+
+def _reading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--systems", type=_list, metavar="A,B,...", help="rows (default: all on record)")
+    parser.add_argument("--metric", choices=("agreement", "miou_agreement", "miou"), default="agreement")
+    parser.add_argument("--resamples", type=_count, default=1000, metavar="N", help="bootstrap; 0: none")
+    parser.add_argument("--seed", type=_count, default=1)
+    _accuracy(parser)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value
+
+
+def _list(text: str) -> list[str]:
+    names = [one.strip() for one in text.split(",") if one.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("names are missing")
+    return names
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    values = tuple(float(one) for one in text.split(","))
+    if any(not 0 < value <= 1 for value in values):
+        raise argparse.ArgumentTypeError(f"{text}: accuracies lie in 0..1")
+    return values
+
+
+def _drawing(text: str) -> Path:
+    from rdct.evaluation.plots import FORMATS
+
+    if Path(text).suffix.lower() not in FORMATS:
+        raise argparse.ArgumentTypeError(f"{text} ends in none of {', '.join(FORMATS)}")
+    return Path(text)
+
+
+class _Progress:
+    """Done, total and the time left, on stderr: one line that moves, or one every ten seconds."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet, self.terminal = quiet, sys.stderr.isatty()
+        self.began = self.shown = time.monotonic()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        now = time.monotonic()
+        last = done == total
+        if self.quiet or not (last or now - self.shown >= (0.2 if self.terminal else 10)):
+            return
+        self.shown = now
+        left = (now - self.began) / done * (total - done) if done else 0.0
+        text = f"{done}/{total} points, {left:.0f} s left, {what}"
+        if self.terminal:
+            print(f"\r{text:<78.78}", end="\n" if last else "", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _given(args: argparse.Namespace) -> dict:
+    names = ("labels", "model", "tables", "systems", "points", "tables_mode")
+    values = {name: getattr(args, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _wrong_use(text: str) -> int:
+    print(f"stac-eval: {text}", file=sys.stderr)
+    return 2
+
+
+def _report(outcome, quiet: bool) -> int:
+    for name, reason in outcome.absent.items():
+        print(f"stac-eval: {name} is absent: {reason}", file=sys.stderr)
+    for text in outcome.failed:
+        print(f"stac-eval: failed: {text}", file=sys.stderr)
+    if not quiet:
+        print(f"{outcome.written} points measured, {outcome.present} were on record", file=sys.stderr)
+    return 1 if outcome.failed else 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    from rdct.evaluation import run, scenario
+
+    extra = {"images": args.images, "limit": args.limit, "set": args.set}
+    values = _given(args) | {name: value for name, value in extra.items() if value is not None}
+    if args.scenario:
+        what = scenario.load(args.scenario, args.data, **values)
+    elif "images" not in values or "model" not in values:
+        return _wrong_use("run needs a SCENARIO, or --images and --model")
+    else:
+        what = scenario.make(**values)
+    progress = _Progress(args.quiet)
+    outcome = run.run(what, args.output, jobs=args.jobs, command=args.typed, progress=progress)
+    return _report(outcome, args.quiet)
+
+
+def _summaries(args: argparse.Namespace) -> list[list[dict]]:
+    """For each group of the folder, one summary for each reference."""
+    from rdct.evaluation import summary
+
+    found = summary.groups(args.folder, args.systems)
+    options = {"metric": args.metric, "resamples": args.resamples, "seed": args.seed}
+    return [
+        [summary.summarise(group, args.accuracy, reference=one, **options) for one in args.reference]
+        for group in found
+    ]
+
+
+def _table(args: argparse.Namespace) -> int:
+    from rdct.evaluation import text
+
+    if (args.into is None) != (args.section is None):
+        return _wrong_use("--into and --section belong together")
+    groups = _summaries(args)
+    if args.into:
+        text.insert(args.into, args.section, "\n".join(text.as_markdown(*group) for group in groups))
+    elif args.json:
+        print(json.dumps([one for group in groups for one in group], indent=1, allow_nan=False))
+    else:
+        form = text.as_markdown if args.markdown else text.as_text
+        print("\n".join(form(*group) for group in groups), end="")
+    return 0
+
+
+def _plot(args: argparse.Namespace) -> int:
+    from rdct.evaluation import plots
+
+    args.resamples = 0
+    plots.plot([group[0] for group in _summaries(args)], args.output)
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from rdct.evaluation import plots, run, scenario, summary, text
+    from rdct.vision import models
+
+    values = {"tables_mode": "inline", "model": models.DEFAULT_MODEL} | _given(args)
+    what = scenario.make(images=args.images, set="compare", **values)
+    keep = args.output or (None if args.json else Path("stac-eval-compare"))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = keep or Path(scratch)
+        progress = _Progress(args.quiet)
+        outcome = run.run(what, folder, jobs=args.jobs, command=args.typed, progress=progress)
+        code = _report(outcome, args.quiet)
+        groups = summary.groups(folder, list(what.systems))
+        group = next(g for g in groups if (g.set, g.model) == (what.set, outcome.model))
+        found = summary.summarise(group, args.accuracy, reference=args.reference[0], resamples=0)
+        if args.json:
+            print(json.dumps(text.compare_document(found), indent=1, allow_nan=False))
+        else:
+            print(text.as_text(found), end="")
+        if keep:
+            plots.plot([found], keep / "compare.png")
+            if not args.quiet:
+                print(f"records and plot in {keep}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

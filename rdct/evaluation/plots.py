@@ -1,0 +1,109 @@
+"""Bits-accuracy curves, drawn from summaries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FORMATS", "plot"]
+
+FORMATS = (".png", ".svg", ".pdf")
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; ours are warm and thick.
+_STYLE = {
+    "jpeg-turbo-444": ("#000000", "o"),
+    "jpeg-turbo-420": ("#777777", "o"),
+    "jpeg-precise-444": ("#000000", "s"),
+    "webp": ("#56B4E9", "^"),
+    "avif": ("#0072B2", "v"),
+    "jxl": ("#009E73", "D"),
+    "grace": ("#E69F00", "s"),
+    "grace-capped": ("#C9B400", "P"),
+    "stac-paper": ("#D55E00", "X"),
+    "default": ("#CC79A7", "*"),
+}
+_AXES = {"agreement": "agreement with the labels on the raw picture", "miou_agreement": "mIoU agreement",
+         "miou": "mIoU"}  # fmt: skip
+
+
+def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] | None = None) -> None:
+    """Draw one row of axes for each summary and one column for each metric.
+
+    Parameters
+    ----------
+    summaries : list of dict
+        From `rdct.evaluation.summary.summarise`.
+    path : Path
+        ``.png``, ``.svg`` or ``.pdf``; written under a temporary name, then renamed.
+    metrics : tuple of str, optional
+        Agreement, and mIoU where there are labels, by default.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if metrics is None:
+        known = any(p["miou"] is not None for s in summaries for r in s["rows"] for p in r["points"])
+        metrics = ("agreement", "miou") if known else ("agreement",)
+    size = (6.4 * len(metrics), 4.8 * len(summaries))
+    figure = Figure(figsize=size, layout="constrained", dpi=120)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(summaries), len(metrics), squeeze=False)
+    for summary, row_of_axes in zip(summaries, axes, strict=True):
+        for metric, ax in zip(metrics, row_of_axes, strict=True):
+            for row in summary["rows"]:
+                points = [(p["bpp"], p[metric]) for p in row["points"] if p[metric] is not None]
+                if not points:
+                    continue
+                label = row["codec"] if row["tables"] is None else f"{row['codec']} ({row['tables']})"
+                colour, marker = _STYLE.get(row["codec"], ("#444444", "."))
+                ax.plot(
+                    *zip(*sorted(points), strict=True),
+                    color=colour,
+                    marker=marker,
+                    markersize=4,
+                    linewidth=1.8 if row["tables"] else 1.1,
+                    linestyle="--" if row["tables"] == "inline" else "-",
+                    label=label,
+                )
+            _axes(ax, metric)
+            ax.set_title(f"{summary['model']}, {summary['set']}, {summary['pictures']} pictures", fontsize=9)
+        row_of_axes[0].legend(fontsize=7)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        figure.savefig(temporary, format=path.suffix[1:].lower(), metadata=_metadata(path.suffix))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _axes(ax: Any, metric: str) -> None:
+    """Bits in octaves; agreement by the logarithm of what is missing, where the curves are spread."""
+    import numpy as np
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_locator(LogLocator(2))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel("bits per pixel")
+    ax.set_ylabel(_AXES[metric])
+    low, high = ax.get_ylim()
+    if metric == "agreement":
+
+        def missing(share: np.ndarray) -> np.ndarray:
+            return -np.log10(np.maximum(1 - np.asarray(share), 1e-4))
+
+        ax.set_yscale("function", functions=(missing, lambda y: 1 - 10 ** -np.asarray(y)))
+        ax.yaxis.set_major_locator(
+            FixedLocator([0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999])
+        )
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.set_ylim(max(low, 0.9) if high > 0.9 else low, min(high, 0.9995))
+    else:
+        ax.set_ylim(max(low, high - 0.2), high)
+    ax.grid(alpha=0.3, which="major", linewidth=0.5)
+
+
+def _metadata(suffix: str) -> dict[str, None]:
+    """No date, so that equal records give equal files."""
+    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix.lower(), {})

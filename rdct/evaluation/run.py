@@ -1,0 +1,272 @@
+"""The driver: what is missing from the records, measured by a few processes, written down."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import platform
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grace.provenance import weights_sha256
+from rdct.evaluation.codecs import Absent, Setup, System, build
+from rdct.evaluation.measure import Bench, Task, make_setup
+from rdct.evaluation.pictures import Picture
+from rdct.evaluation.records import Records
+from rdct.evaluation.scenario import Scenario
+
+__all__ = ["Outcome", "code_version", "commit", "run"]
+
+#: (points done, points in all, what is under way)
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Attributes
+    ----------
+    written, present : int
+        Points measured now, and points that were on record before.
+    model : str
+        The network's name.
+    absent : dict
+        Systems that cannot run here, with the reason.
+    failed : list of str
+        Points that raised; they are not on record, so the next run tries them again.
+    """
+
+    written: int = 0
+    present: int = 0
+    model: str = ""
+    absent: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+
+def code_version(rooms: tuple[str, ...]) -> str:
+    """The version of our code that a system's bytes depend on; "" for codecs of others.
+
+    The package's version and a hash over the modules of `rooms` (sources and extensions, commands
+    excepted), so that records of yesterday's encoder are not taken for today's.
+    """
+    if not rooms:
+        return ""
+    digest = hashlib.sha256()
+    for room in rooms:
+        spec = importlib.util.find_spec(room)
+        for folder in spec.submodule_search_locations or () if spec else ():
+            for path in sorted(Path(folder).rglob("*")):
+                if path.suffix in (".py", ".so", ".pyd") and path.name != "cli.py":
+                    digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return f"{_version('rdct')}+{digest.hexdigest()[:12]}"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def commit() -> str | None:
+    """The git commit of the checkout this runs from, "-dirty" if changed; None outside of one."""
+
+    def git(*words: str) -> str | None:
+        command = ["git", "-C", str(Path(__file__).parent), *words]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+        return None if done.returncode else done.stdout.strip()
+
+    try:
+        head = git("rev-parse", "HEAD")
+        return head and head + ("-dirty" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def run(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    jobs: int = 2,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Outcome:
+    """Measure what `folder` does not hold yet.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    folder : Path
+        Where the records are, or will be.
+    jobs : int
+        Worker processes, each with one thread; 1 measures in this process.
+    command : str
+        For the record: how the user started this.
+    progress : callable, optional
+        Called with (done, total, text) after every finished picture and system.
+
+    Returns
+    -------
+    Outcome
+    """
+    pictures = scenario.pictures()
+    setup = make_setup(scenario.model, scenario.tables)
+    outcome = Outcome(model=setup.model.name)
+    systems: dict[str, System] = {}
+    for name in scenario.systems:
+        try:
+            systems[name] = build(name, setup)
+        except Absent as error:
+            outcome.absent[name] = str(error)
+    weights = weights_sha256(setup.model)
+    shared = {
+        "set": scenario.set,
+        "model": setup.model.name,
+        "classes": len(setup.model.class_names),
+        "weights": weights,
+    }
+    plans = {name: _plan(system, scenario) for name, system in systems.items()}
+    sums = {picture: picture.sha256() for picture in pictures}
+    with Records(folder) as records:
+        about = {**shared, **_provenance(scenario), "command": command, "absent": outcome.absent}
+        records.add("run", {**about, "systems": plans, "pictures": list(sums.values())})
+        tasks = list(_missing(shared, plans, sums, records, outcome))
+        total = sum(len(task.points) for task in tasks)
+        done = 0
+        if progress:
+            progress(0, total, "starting")
+        for task, found, error in _measured(scenario, setup, tasks, jobs):
+            outcome.written += sum(records.add("point", record) for record in found)
+            if error:
+                outcome.failed.append(f"{task.picture.name}, {task.system}: {error}")
+            done += len(task.points)
+            if progress:
+                progress(done, total, f"{task.picture.name} {task.system}")
+    return outcome
+
+
+def _plan(system: System, scenario: Scenario) -> dict[str, Any]:
+    """What identifies a system's records, and which of them the scenario asks for."""
+    modes = [mode for mode in scenario.modes if mode in system.table_modes] or [None]
+    return {
+        "settings": system.settings,
+        "table_set": system.table_set,
+        "tables_sha256": system.tables_sha256,
+        "code": code_version(system.rooms),
+        "dial": system.dial.name,
+        "dials": list(system.dial.points(scenario.points)),
+        "modes": modes,
+    }
+
+
+def _missing(
+    shared: dict[str, Any],
+    plans: dict[str, dict[str, Any]],
+    sums: dict[Picture, str],
+    records: Records,
+    outcome: Outcome,
+) -> Iterator[Task]:
+    """The tasks left to do, picture by picture, so that a killed run holds whole pictures."""
+    for picture, sha256 in sums.items():
+        truth = hashlib.sha256(picture.labels.read_bytes()).hexdigest() if picture.labels else None
+        for name, plan in plans.items():
+            identity = {
+                **shared,
+                "picture": picture.name,
+                "sha256": sha256,
+                "truth_sha256": truth,
+                "system": name,
+                **{one: plan[one] for one in ("settings", "table_set", "tables_sha256", "code")},
+            }
+            points = []
+            for dial in plan["dials"]:
+                wanted = {mode: {**identity, "dial": dial, "tables": mode} for mode in plan["modes"]}
+                new = tuple(mode for mode, record in wanted.items() if record not in records)
+                outcome.present += len(wanted) - len(new)
+                if new:
+                    points.append((dial, new))
+            if points:
+                yield Task(picture, name, tuple(points), identity)
+
+
+def _provenance(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "model_spec": scenario.model,
+        "tables": scenario.tables,
+        "tables_mode": scenario.tables_mode,
+        "labels": scenario.labels is not None,
+        "points": scenario.points,
+        "limit": scenario.limit,
+        "commit": commit(),
+        "versions": {one: _version(one) for one in ("rdct", "torch", "numpy", "pillow", "scipy")},
+        "machine": platform.machine(),
+    }
+
+
+# ------------------------------------------------------------------------------------- the workers
+
+_bench: Bench | None = None
+
+
+def _start_worker(model: str, tables: str | None) -> None:
+    """Make a worker ready; it leaves Ctrl-C to the parent and does not outlive it."""
+    global _bench
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _bench = Bench(make_setup(model, tables))
+
+
+def _die_with_parent() -> None:
+    import multiprocessing.connection
+    import os
+
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _work(task: Task) -> tuple[list[dict[str, Any]], str | None]:
+    return _collect(_bench, task)
+
+
+def _collect(bench: Bench, task: Task) -> tuple[list[dict[str, Any]], str | None]:
+    """The records of a task, and what went wrong after the last of them."""
+    found: list[dict[str, Any]] = []
+    try:
+        for record in bench.measure(task):
+            found.append(record)
+    except Exception as error:  # one bad picture or system must not stop the others
+        return found, f"{type(error).__name__}: {error}"
+    return found, None
+
+
+def _measured(
+    scenario: Scenario, setup: Setup, tasks: list[Task], jobs: int
+) -> Iterator[tuple[Task, list[dict[str, Any]], str | None]]:
+    if jobs <= 1 or len(tasks) <= 1:
+        bench = Bench(setup)
+        for task in tasks:
+            yield task, *_collect(bench, task)
+        return
+    import multiprocessing
+
+    with ProcessPoolExecutor(
+        max_workers=min(jobs, len(tasks)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(scenario.model, scenario.tables),
+    ) as pool:
+        try:
+            waiting = {pool.submit(_work, task): task for task in tasks}
+            for future in as_completed(waiting):
+                yield waiting[future], *future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

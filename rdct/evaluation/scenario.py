@@ -1,0 +1,141 @@
+"""What a run measures: pictures, network, tables, systems. A TOML file holds the same fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from rdct.evaluation.codecs import NAMES, TABLE_MODES
+from rdct.evaluation.pictures import Picture, find, listed
+
+__all__ = ["FOLDER", "Scenario", "load"]
+
+#: The committed scenarios.
+FOLDER = Path(__file__).with_name("scenarios")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One network on one set of pictures.
+
+    Attributes
+    ----------
+    images : Path or tuple of Path
+        A folder, or pictures one by one.
+    model : str
+        A spec of `rdct.vision.models.load`.
+    labels : Path or None
+        Folder of label pictures, for mIoU against the truth.
+    tables : str or None
+        A spec of `grace.load_tables`; systems that need tables are absent without it.
+    systems : tuple of str
+        Row names.
+    points : int
+        Points of every rate dial.
+    limit : int or None
+        So many pictures, spread evenly over the folder.
+    tables_mode : str
+        "inline", "id" or "both".
+    set : str
+        What records call the pictures; the last two parts of the folder's path by default.
+    """
+
+    images: Path | tuple[Path, ...]
+    model: str
+    labels: Path | None = None
+    tables: str | None = None
+    systems: tuple[str, ...] = NAMES
+    points: int = 10
+    limit: int | None = None
+    tables_mode: str = "both"
+    set: str = ""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.systems if name not in NAMES]
+        if unknown or not self.systems:
+            raise ValueError(f"unknown systems {unknown}; known: {', '.join(NAMES)}")
+        if not 1 <= self.points <= 64:
+            raise ValueError(f"points must be 1..64, got {self.points}")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"limit must be at least 1, got {self.limit}")
+        if self.tables_mode not in (*TABLE_MODES, "both"):
+            raise ValueError(f"tables_mode must be inline, id or both, got {self.tables_mode!r}")
+        if not self.set:
+            name = "pictures"
+            if isinstance(self.images, Path):
+                name = "/".join(self.images.resolve().parts[-2:])
+            object.__setattr__(self, "set", name)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The table modes, the self-contained one first."""
+        return TABLE_MODES if self.tables_mode == "both" else (self.tables_mode,)
+
+    def pictures(self) -> list[Picture]:
+        """The pictures with their labels."""
+        if isinstance(self.images, Path):
+            return find(self.images, self.labels, self.limit)
+        return listed(list(self.images), self.labels)
+
+
+def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario:
+    """Read a scenario file.
+
+    Parameters
+    ----------
+    source : str
+        A path, or the name of a committed scenario ("camvid-val-espnet").
+    data : Path, optional
+        What ``{data}`` in the file stands for.
+    **overrides
+        Fields that replace the file's, where not None.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        No such file; a field that is none, or ``{data}`` without `data`.
+    """
+    path = Path(source)
+    if not path.is_file():
+        path = FOLDER / f"{source}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in FOLDER.glob("*.toml")))
+        raise FileNotFoundError(f"no scenario file {source}; committed ones: {known}")
+    try:
+        values = _toml(path.read_text("utf-8"))
+    except ValueError as error:  # of which TOML's own error is one
+        raise ValueError(f"{path}: {error}") from error
+    names = {one.name for one in fields(Scenario)}
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise ValueError(f"{path}: unknown fields {unknown}; known: {', '.join(sorted(names))}")
+    for name, value in values.items():
+        if isinstance(value, str) and "{data}" in value:
+            if data is None:
+                raise ValueError(f"{path}: {name} = {value!r} needs --data DIR")
+            values[name] = value.replace("{data}", str(data))
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    missing = [name for name in ("images", "model") if name not in values]
+    if missing:
+        raise ValueError(f"{path}: lacks {' and '.join(missing)}")
+    return make(**values)
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib
+    return tomllib.loads(text)
+
+
+def make(**values: Any) -> Scenario:
+    """A scenario from plain values (strings for paths, lists for tuples)."""
+    images = values["images"]
+    values["images"] = Path(images) if isinstance(images, str | Path) else tuple(map(Path, images))
+    if values.get("labels") is not None:
+        values["labels"] = Path(values["labels"])
+    if "systems" in values:
+        values["systems"] = tuple(values["systems"])
+    return replace(Scenario(values.pop("images"), values.pop("model")), **values)

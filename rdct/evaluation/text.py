@@ -1,0 +1,189 @@
+"""Summaries as text: aligned columns for a terminal, Markdown for docs/experiments.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rdct.evaluation.curves import BELOW_SWEEP, NOT_REACHED, TOO_FEW
+
+__all__ = ["as_markdown", "as_text", "compare_document", "insert"]
+
+_WHY = {NOT_REACHED: "not reached", BELOW_SWEEP: "below the sweep", TOO_FEW: "too few points"}
+_NAMES = {"agreement": "agreement", "miou_agreement": "mIoU agreement", "miou": "mIoU"}
+
+
+def _label(row: dict[str, Any]) -> str:
+    return row["codec"] if row["tables"] is None else f"{row['codec']} ({row['tables']})"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:+.1f} %"
+
+
+def _cell(row: dict[str, Any], j: int) -> str:
+    """`1.234 bpp, -12.3 % [-15.0, -9.8]`, or why there is no figure."""
+    if row["bpp"][j] is None:
+        return _WHY.get(row["why"][j], row["why"][j])
+    text = f"{row['bpp'][j]:.3f}"
+    if row["percent"][j] is not None and row["against"] != _label(row):
+        text += f"  {_share(row['percent'][j])}"
+        if row["interval"][j] is not None:
+            low, high = (100 * one for one in row["interval"][j])
+            text += f" [{low:+.1f}, {high:+.1f}]"
+    return text
+
+
+def _main_table(summary: dict[str, Any]) -> list[list[str]]:
+    name = _NAMES[summary["metric"]]
+    head = [
+        "row",
+        *(f"bits/pixel at {name} {a:g}" for a in summary["accuracies"]),
+        f"BD-rate from {summary['bd_floor']:g}",
+    ]
+    body = []
+    for row in summary["rows"]:
+        reference = row["against"] == _label(row)
+        bd_rate = "reference" if reference else _share(row["bd_rate"])
+        cells = [_cell(row, j) for j in range(len(summary["accuracies"]))]
+        body.append([_label(row), *cells, bd_rate])
+    return [head, *body]
+
+
+def _aligned(table: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
+
+
+def _markdown(table: list[list[str]], numbers: bool = True) -> str:
+    rule = ["---", *(["--:" if numbers else "---"] * (len(table[0]) - 1))]
+    rows = [table[0], rule, *table[1:]]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+def _title(summary: dict[str, Any]) -> str:
+    left = f" ({summary['left_out']} incomplete left out)" if summary["left_out"] else ""
+    count = f"{summary['pictures']} picture{'' if summary['pictures'] == 1 else 's'}"
+    return f"{summary['model']} on {summary['set']}, {count}{left}"
+
+
+def _absences(summary: dict[str, Any]) -> list[str]:
+    return [f"{r['codec']}: {r['settings']}" for r in summary["rows"] if r["settings"].startswith("absent")]
+
+
+def _note(summary: dict[str, Any], tick: str = "") -> str:
+    """What the percentages of a table are against."""
+    note = f"Percentages: bits against {tick}{summary['reference']}{tick}"
+    modes = {row["against"] for row in summary["rows"] if row["against"]}
+    if modes - {summary["reference"]}:
+        note += " of the same table mode (rows without table sets: by id)"
+    if summary["resamples"]:
+        note += (
+            f"; [95 % interval over {summary['resamples']} resamples of the pictures, seed {summary['seed']}]"
+        )
+    return note + "."
+
+
+def as_text(summary: dict[str, Any], *others: dict[str, Any]) -> str:
+    """For a terminal: the main table, the same against `others`' references, and what is absent."""
+    lines = [_title(summary)]
+    for one in (summary, *others):
+        lines += ["", _aligned(_main_table(one)), "", _note(one)]
+    lines += ["", *_absences(summary)] if _absences(summary) else []
+    return "\n".join(lines) + "\n"
+
+
+def _parts(point: dict[str, Any]) -> str:
+    if not point["parts"]:
+        return ""
+    return ", ".join(f"{name} {value:.0f}" for name, value in point["parts"].items() if value >= 0.5)
+
+
+def _points_table(summary: dict[str, Any]) -> list[list[str]]:
+    def figure(value: float | None, digits: int) -> str:
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    head = ["row", "dial", "bpp", "agreement", "mIoU agreement", "mIoU", "PSNR dB", "encode ms", "decode ms",
+            "bytes by kind, mean", "std ln rho"]  # fmt: skip
+    table = [head]
+    for row in summary["rows"]:
+        for p in row["points"]:
+            scores = [figure(p[m], 4) for m in ("agreement", "miou_agreement", "miou")]
+            times = [figure(1e3 * p[t], 1) for t in ("encode_s", "decode_s")]
+            spread = figure(p["facts"].get("ln_rho_std"), 2)
+            bpp, psnr = figure(p["bpp"], 3), figure(p["psnr"], 2)
+            table.append([_label(row), f"{p['dial']:g}", bpp, *scores, psnr, *times, _parts(p), spread])
+    return table
+
+
+def as_markdown(summary: dict[str, Any], *others: dict[str, Any]) -> str:
+    """For docs/experiments.md: provenance, a table for each reference, every point, settings."""
+    run = summary["run"]
+    versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
+    source = f"{run.get('tables') or 'none'}, sent {run.get('tables_mode')}"
+    lines = [
+        f"**{_title(summary)}.** Command `{run.get('command', '')}`.",
+        f"Table sets: {source}. Commit `{run.get('commit')}`; {versions}.",
+        "",
+    ]
+    for one in (summary, *others):
+        lines += [_markdown(_main_table(one)), "", _note(one, "`"), ""]
+    lines += [
+        "<details><summary>Every point</summary>",
+        "",
+        _markdown(_points_table(summary)),
+        "",
+        "</details>",
+        "",
+        "<details><summary>Settings</summary>",
+        "",
+        _markdown([["row", "settings"], *([_label(r), r["settings"]] for r in summary["rows"])], False),
+        "",
+        "</details>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def insert(path: Path, section: str, text: str) -> None:
+    """Replace what stands between ``<!-- begin SECTION -->`` and ``<!-- end SECTION -->``.
+
+    Raises
+    ------
+    ValueError
+        The file lacks one of the markers.
+    """
+    begin, end = f"<!-- begin {section} -->", f"<!-- end {section} -->"
+    page = path.read_text("utf-8")
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"{path} lacks the markers {begin} and {end}")
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(f"{before}{begin}\n{text.rstrip()}\n{end}{after}", "utf-8")
+    temporary.replace(path)
+
+
+def compare_document(summary: dict[str, Any]) -> dict[str, Any]:
+    """The document of ``stac-eval compare --json``.
+
+    ``miou`` is held against the given labels, or, where none were given, against the network's
+    labels on the raw picture; ``miou_against`` says which.
+    """
+    against_truth = bool(summary["run"].get("labels"))
+    key = "miou" if against_truth else "miou_agreement"
+    return {
+        "accuracies": summary["accuracies"],
+        "miou_against": "labels" if against_truth else "raw",
+        "rows": [
+            {
+                "codec": row["codec"],
+                "settings": row["settings"] + (f"; tables {row['tables']}" if row["tables"] else ""),
+                "bpp": row["bpp"],
+                "points": [
+                    {"bpp": p["bpp"], "agreement": p["agreement"], "miou": p[key]} for p in row["points"]
+                ],
+            }
+            for row in summary["rows"]
+        ],
+    }
