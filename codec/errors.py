@@ -4,8 +4,7 @@
 ========================  ===========================  ==========================================
 exception                 also a                       attributes
 ========================  ===========================  ==========================================
-`ValueError`, `TypeError`                              an argument broke a rule; the text names it (a stream
-                                                       that needs a table set: ``rule`` "missing_table_set")
+`ValueError`, `TypeError`                              an argument broke a rule; the text names it
 `BufferTooSmallError`     `ValueError`                 ``needed``, ``limit``
 `TruncatedError`          `BitstreamError`             ``offset``, ``slice``, ``rule``
 `CorruptError`            `BitstreamError`             ``offset``, ``slice``, ``rule``
@@ -14,6 +13,8 @@ exception                 also a                       attributes
 `MemoryError`
 `InternalError`           `RuntimeError`               a defect of this library: please report it
 ========================  ===========================  ==========================================
+
+A stream whose table set was not given is a `ValueError` with ``rule`` "missing_table_set".
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing is left behind, least of all by failures: memory and Python objects stay where they are."""
 
+import ctypes
 import gc
 import os
 import sys
@@ -89,6 +90,36 @@ def test_resident_memory_does_not_grow(name):
         call()
     gc.collect()
     assert resident() - before < 3_000_000  # a leaked picture a call would be 6 MB, a leaked context far more
+
+
+class MallInfo(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_size_t) for name in "arena o s h mapped u f used free keep".split())
+
+
+def heap():
+    """Bytes that malloc has given out and not got back: the C core's, to the byte."""
+    info = MALLINFO()
+    return info.used + info.mapped
+
+
+MALLINFO = getattr(ctypes.CDLL(None), "mallinfo2", None)
+if MALLINFO is not None:
+    MALLINFO.restype = MallInfo
+
+
+@pytest.mark.skipif(MALLINFO is None, reason="asks glibc")
+@pytest.mark.parametrize("name", PATHS)
+def test_c_memory_does_not_grow(name):
+    call = PATHS[name]
+    growth = []
+    for _ in range(6):
+        before = heap()
+        for _ in range(15):
+            call()
+        gc.collect()
+        growth.append(heap() - before)
+    # Caches fill up in some rounds; a leak grows in every one.
+    assert min(growth) < 15 * 16
 
 
 @pytest.mark.parametrize("name", PATHS)

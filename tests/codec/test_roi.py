@@ -98,9 +98,9 @@ def test_a_small_region_is_quicker_than_the_picture():
     def seconds(**options):
         best = 1.0
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             decoder.decode(data, **options)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     assert seconds(roi=(500, 500, 524, 524)) < seconds() / 4  # 2 of 43 slices

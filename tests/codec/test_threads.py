@@ -71,9 +71,9 @@ def slow_picture():
     side = 1024
     while True:
         image = pictures.noise(side, side)
-        start = time.perf_counter()
+        start = time.process_time()
         data = codec.encode(image, quality=95)
-        if time.perf_counter() - start > 0.15 or side > 6000:
+        if time.process_time() - start > 0.15 or side > 6000:
             return image, data
         side += side // 2
 

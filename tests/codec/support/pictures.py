@@ -65,5 +65,6 @@ def levels(rows: int, cols: int, count: int, seed: int = 0, skip: int = 0) -> np
     coarse = _hash(seed, y // 3, x // 3) % np.uint32(max(count, 1))
     fine = _hash(seed, 7, y, x) % np.uint32(3)
     values = np.clip(coarse.astype(np.int64) + fine.astype(np.int64) - 1, 0, count - 1)
-    values[_hash(seed, 11, y // 2, x // 2) % np.uint32(8) < skip] = 255
+    # Patches that straddle the pairs of 4:2:0, so that chroma blocks see SKIP and levels mixed.
+    values[_hash(seed, 11, (y + 1) // 2, (x + 1) // 2) % np.uint32(8) < skip] = 255
     return values.astype(np.uint8)
