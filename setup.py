@@ -19,9 +19,11 @@ VERSION = re.search(
 
 
 def under(pattern: str) -> list[str]:
-    """Files of csrc, relative as setuptools wants them; the fuzzers have a main of their own."""
+    """Files of csrc, relative as setuptools wants them; the fuzzers have a main of their own, tests an
+    extension.
+    """
     found = (path.relative_to(ROOT).as_posix() for path in (ROOT / "csrc").rglob(pattern))
-    return sorted(path for path in found if not path.startswith("csrc/fuzz/"))
+    return sorted(path for path in found if not path.startswith(("csrc/fuzz/", "csrc/tests/")))
 
 
 core = Extension(
@@ -34,4 +36,18 @@ core = Extension(
     extra_link_args=["-pthread"],
 )
 
-setup(ext_modules=cythonize([core], build_dir="build/cython", language_level=3))
+checkasm = Extension(
+    "codec._checkasm",
+    sources=[
+        "codec/_checkasm.pyx",
+        "csrc/tests/checkasm.c",
+        "csrc/common/status.c",
+        "csrc/common/tables.c",
+        *(path for path in under("*.c") if path.startswith("csrc/dsp/")),
+    ],
+    depends=["csrc/tests/checkasm.h", *under("*.h")],
+    include_dirs=["csrc", "csrc/include"],
+    extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],
+)
+
+setup(ext_modules=cythonize([core, checkasm], build_dir="build/cython", language_level=3))

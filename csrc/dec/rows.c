@@ -92,37 +92,121 @@ static void fill_block(const RdctTask *task, int c, int block_x, int block_y, in
     }
 }
 
-typedef struct Place {
-    int c, x, y, level; /* block x, y within the component */
-    int wanted;
-    int16_t *to; /* 64 coefficients or the block's first sample */
-    ptrdiff_t stride;
-} Place;
+/* Blocks of a few MCUs between bits and samples: small enough for the first-level cache, long enough for runs of transforms. */
+enum { CHUNK_MCUS = 16, CHUNK_BLOCKS = 6 * CHUNK_MCUS };
+typedef struct Chunk {
+    alignas(64) int16_t qcoef[CHUNK_BLOCKS * 64]; /* a component's block rows one after the other */
+    uint64_t nonzero[CHUNK_BLOCKS];
+    const uint16_t *steps[CHUNK_BLOCKS];
+    int mcu_row, first, mcus; /* MCUs first..first + mcus - 1 */
+} Chunk;
 
-static int decode_one(const RdctTask *task, RdctRowState *state, int slice, const Place *place, RdctError *err) {
-    alignas(64) int16_t local[64];
-    const int c = place->c, as_samples = task->exit != RDCT_EXIT_COEFFICIENTS;
-    int16_t *block = as_samples ? local : place->to;
-    uint64_t nonzero;
-    if (place->level == RDCT_SKIP) {
-        if (!as_samples)
-            memset(block, 0, sizeof local);
-        else if (place->wanted)
-            fill_block(task, c, place->x, place->y, place->to, place->stride);
-        return RDCT_OK;
+static int blocks_across(const RdctLayout *layout, int c) {
+    return c == 0 ? layout->h_samp : 1;
+}
+
+static int blocks_down(const RdctLayout *layout, int c) {
+    return c == 0 ? layout->v_samp : 1;
+}
+
+/* Place in the chunk of a component's first block of block row y. */
+static int chunk_row(const RdctLayout *layout, const Chunk *chunk, int c, int y) {
+    const int luma = layout->h_samp * layout->v_samp;
+    return chunk->mcus * (c == 0 ? y * layout->h_samp : luma + c - 1);
+}
+
+/* One component of one MCU. */
+static inline RdctBlockFault decode_component(const RdctTask *task, RdctRowState *state, RdctBitReader *reader, int c, int mcu,
+                                              Chunk *chunk) {
+    const RdctLayout *layout = task->layout;
+    const int h = blocks_across(layout, c);
+    for (int y = 0; y < blocks_down(layout, c); y++) {
+        const uint8_t *levels = state->levels[c][y] + (ptrdiff_t)h * (chunk->first + mcu);
+        const int place = chunk_row(layout, chunk, c, y) + h * mcu;
+        for (int x = 0; x < h; x++) {
+            const int level = levels[x];
+            if (level == RDCT_SKIP)
+                continue;
+            int16_t *qcoef = chunk->qcoef + 64 * (place + x);
+            const RdctBlockFault fault =
+                rdct_decode_block(reader, task->tables[c], predict_dc(task, state, c, level), qcoef, &chunk->nonzero[place + x]);
+            if (fault != RDCT_BLOCK_OK)
+                return fault;
+            state->dc[c] = qcoef[0];
+            state->level[c] = level;
+            chunk->steps[place + x] = task->steps + (level * 3 + c) * 64;
+        }
     }
-    memset(block, 0, sizeof local);
-    const RdctBlockFault fault =
-        rdct_decode_block(&state->reader, task->tables[c], predict_dc(task, state, c, place->level), block, &nonzero);
-    if (fault != RDCT_BLOCK_OK)
-        return fail_block(task, state, slice, fault, err);
-    state->dc[c] = block[0];
-    state->level[c] = place->level;
-    if (as_samples && place->wanted) {
-        const uint16_t *steps = task->steps + (place->level * 3 + c) * 64;
-        task->dsp->dequant_idct(block, &steps, &nonzero, 1, place->to, place->stride);
+    return RDCT_BLOCK_OK;
+}
+
+static int decode_chunk(const RdctTask *task, RdctRowState *state, int slice, Chunk *chunk, RdctError *err) {
+    const RdctLayout *layout = task->layout;
+    RdctBlockFault fault = RDCT_BLOCK_OK;
+    memset(chunk->qcoef, 0, sizeof *chunk->qcoef * 64 * (size_t)chunk_row(layout, chunk, layout->components, 0));
+    for (int mcu = 0; mcu < chunk->mcus && fault == RDCT_BLOCK_OK; mcu++) {
+        if (task->restart_interval > 0) {
+            if (state->until_restart == 0)
+                RDCT_TRY(take_restart(task, state, slice, err));
+            state->until_restart--;
+        }
+        RdctBitReader reader = state->reader; /* a copy the compiler can keep in registers */
+        for (int c = 0; c < layout->components && fault == RDCT_BLOCK_OK; c++)
+            fault = decode_component(task, state, &reader, c, mcu, chunk);
+        state->reader = reader;
     }
-    return RDCT_OK;
+    return fault == RDCT_BLOCK_OK ? RDCT_OK : fail_block(task, state, slice, fault, err);
+}
+
+/* Coefficients of one block row of the chunk; SKIP blocks are zeros already. */
+static void put_coefficients(const int16_t *qcoef, int blocks, int16_t *to) {
+    memcpy(to, qcoef, (size_t)blocks * 64 * sizeof *to);
+}
+
+/* Samples of `blocks` blocks from `first` on (in the component) of one block row: runs between SKIP blocks. */
+static void put_samples(const RdctTask *task, const uint8_t *levels, const Chunk *chunk, int place, int c, int first, int block_y,
+                        int blocks, int16_t *to, ptrdiff_t stride) {
+    for (int x = 0; x < blocks;) {
+        const int start = x;
+        while (x < blocks && levels[x] != RDCT_SKIP)
+            x++;
+        if (x > start)
+            task->dsp->dequant_idct(chunk->qcoef + 64 * (place + start), chunk->steps + place + start, chunk->nonzero + place + start,
+                                    x - start, to + 8 * start, stride);
+        for (; x < blocks && levels[x] == RDCT_SKIP; x++)
+            fill_block(task, c, first + x, block_y, to + 8 * x, stride);
+    }
+}
+
+/* Half-open range of MCUs that are shown. */
+typedef struct Wanted {
+    int first, last;
+} Wanted;
+
+static Wanted wanted_mcus(const RdctTask *task, int row_wanted) {
+    const int side = 8 * task->layout->h_samp, left = task->x0 - ROI_MARGIN, right = task->x1 + ROI_MARGIN;
+    Wanted wanted = {left < side ? 0 : left / side, (right + side - 1) / side};
+    if (!row_wanted)
+        wanted.last = wanted.first;
+    return wanted;
+}
+
+static void put_chunk(const RdctTask *task, const RdctRowState *state, const Chunk *chunk, Wanted wanted, const RdctRowTarget *target) {
+    const RdctLayout *layout = task->layout;
+    int from = wanted.first > chunk->first ? wanted.first : chunk->first, to = chunk->first + chunk->mcus;
+    to = wanted.last < to ? wanted.last : to;
+    for (int c = 0; c < layout->components; c++) {
+        const int h = blocks_across(layout, c), v = blocks_down(layout, c);
+        for (int y = 0; y < v; y++) {
+            const int place = chunk_row(layout, chunk, c, y);
+            const ptrdiff_t stride = target->stride[c];
+            if (task->exit == RDCT_EXIT_COEFFICIENTS)
+                put_coefficients(chunk->qcoef + 64 * place, chunk->mcus * h, target->plane[c] + y * stride + 64 * chunk->first * h);
+            else if (from < to)
+                put_samples(task, state->levels[c][y] + from * h, chunk, place + (from - chunk->first) * h, c, from * h,
+                            chunk->mcu_row * v + y, (to - from) * h, target->plane[c] + 8 * y * stride + 8 * from * h, stride);
+        }
+    }
 }
 
 static void find_levels(const RdctTask *task, RdctRowState *state, int mcu_row) {
@@ -140,30 +224,16 @@ static void find_levels(const RdctTask *task, RdctRowState *state, int mcu_row) 
 
 int rdct_decode_mcu_row(const RdctTask *task, RdctRowState *state, int slice, int mcu_row, int wanted, const RdctRowTarget *target,
                         RdctError *err) {
-    const RdctLayout *layout = task->layout;
-    const int mcu_side = 8 * layout->h_samp, in_samples = task->exit != RDCT_EXIT_COEFFICIENTS;
+    const int mcus = task->layout->mcu_wide;
+    const Wanted range = wanted_mcus(task, wanted);
+    Chunk chunk;
+    chunk.mcu_row = mcu_row;
     find_levels(task, state, mcu_row);
-    for (int mcu = 0; mcu < layout->mcu_wide; mcu++) {
-        Place place;
-        place.wanted = wanted && mcu * mcu_side < task->x1 + ROI_MARGIN && (mcu + 1) * mcu_side > task->x0 - ROI_MARGIN;
-        if (task->restart_interval > 0) {
-            if (state->until_restart == 0)
-                RDCT_TRY(take_restart(task, state, slice, err));
-            state->until_restart--;
-        }
-        for (int c = 0; c < layout->components; c++) {
-            const int h = c == 0 ? layout->h_samp : 1, v = c == 0 ? layout->v_samp : 1;
-            place.c = c;
-            place.stride = target->stride[c];
-            for (int y = 0; y < v; y++)
-                for (int x = 0; x < h; x++) {
-                    place.x = mcu * h + x;
-                    place.y = mcu_row * v + y;
-                    place.level = state->levels[c][y][place.x];
-                    place.to = target->plane[c] + (in_samples ? y * 8 : y) * place.stride + place.x * (in_samples ? 8 : 64);
-                    RDCT_TRY(decode_one(task, state, slice, &place, err));
-                }
-        }
+    for (int first = 0; first < mcus; first += CHUNK_MCUS) {
+        chunk.first = first;
+        chunk.mcus = mcus - first < CHUNK_MCUS ? mcus - first : CHUNK_MCUS;
+        RDCT_TRY(decode_chunk(task, state, slice, &chunk, err));
+        put_chunk(task, state, &chunk, range, target);
     }
     if (state->reader.overrun || state->reader.count < 0)
         return fail_overrun(task, state, slice, err);

@@ -3,12 +3,18 @@
 
 #include <string.h>
 
-#include "common/tables.h"
+enum { MAX_DC_SIZE = 11, MAX_AC_SIZE = 10, END_OF_BLOCK = 0x00, SIXTEEN_ZEROS = 0xF0 };
 
-enum { MAX_DC_SIZE = 11, MAX_AC_SIZE = 10, DC_MIN = -2048, DC_MAX = 2047, ZRL = 0xF0 };
+#define DC_16 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 
-/* Index of the symbol whose code starts the 16 bits, its length; -1 if there is none. */
-static int slow_symbol(const RdctHuffmanDecoder *decoder, uint32_t bits, int *length) {
+const uint8_t rdct_natural_or_dc[64 + 16 + RDCT_AC_END] = {
+    0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12,    19,    26,    33,    40,    48,    41,    34,
+    27, 20, 13, 6,  7,  14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29,    22,    15,    23,    30,    37,    44,    51,
+    58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63, DC_16, DC_16, DC_16, DC_16, DC_16, DC_16, DC_16, DC_16,
+};
+
+/* The symbol whose code starts the 16 bits, and its length; -1 if there is none. */
+static int find_symbol(const RdctHuffmanDecoder *decoder, uint32_t bits, int *length) {
     for (int n = 1; n <= 16; n++)
         if (bits < decoder->limit[n]) {
             *length = n;
@@ -17,92 +23,68 @@ static int slow_symbol(const RdctHuffmanDecoder *decoder, uint32_t bits, int *le
     return -1;
 }
 
-static inline int take_symbol(RdctBitReader *reader, const RdctHuffmanDecoder *decoder) {
-    const int entry = decoder->fast[rdct_peek_bits(reader, RDCT_HUFFMAN_FAST)];
-    int length = entry >> 8, symbol = entry & 255;
-    if (entry == 0) {
-        symbol = slow_symbol(decoder, rdct_peek_bits(reader, 16), &length);
-        if (symbol < 0)
-            return -1;
-    }
-    rdct_skip_bits(reader, length);
-    return symbol;
+/* Code and extra bits in all, and how far the index moves; 0 if a symbol has no meaning. */
+static RdctAcEntry valueless_entry(int symbol, int length) {
+    const int size = symbol & 15, run = symbol >> 4;
+    if (size > MAX_AC_SIZE || (size == 0 && symbol != END_OF_BLOCK && symbol != SIXTEEN_ZEROS))
+        return 0;
+    const int advance = symbol == END_OF_BLOCK ? RDCT_AC_END : size == 0 ? 16 : run + 1;
+    return advance << 8 | (length + size);
 }
 
-/* T.81 F.2.2.1, EXTEND. */
-static inline int extend(int bits, int size) {
-    return bits < 1 << (size - 1) ? bits + 1 - (1 << size) : bits;
-}
-
-static inline int take_value(RdctBitReader *reader, int size) { /* size 1..11 */
-    const int bits = (int)rdct_peek_bits(reader, size);
-    rdct_skip_bits(reader, size);
-    return extend(bits, size);
-}
-
-static int32_t look_ahead(const RdctHuffmanDecoder *ac, uint32_t bits) {
+RdctAcEntry rdct_ac_entry(const RdctHuffmanDecoder *ac, uint64_t bits, RdctBlockFault *fault) {
     int length = 0;
-    const int symbol = slow_symbol(ac, bits << (16 - RDCT_AC_AHEAD), &length);
-    if (symbol < 0 || length > RDCT_AC_AHEAD)
+    const int symbol = find_symbol(ac, (uint32_t)(bits >> 48), &length);
+    if (symbol < 0) {
+        *fault = RDCT_BLOCK_MISSING_CODE;
         return 0;
-    const int size = symbol & 15, total = length + size;
-    if (size == 0 || size > MAX_AC_SIZE || total > RDCT_AC_AHEAD)
-        return 0;
-    const int value = extend((int)(bits >> (RDCT_AC_AHEAD - total) & ((1U << size) - 1)), size);
-    return value * 65536 + (total << 8) + (symbol >> 4);
+    }
+    const RdctAcEntry entry = valueless_entry(symbol, length);
+    *fault = entry == 0 ? RDCT_BLOCK_SIZE : RDCT_BLOCK_OK;
+    return entry == 0 ? 0 : entry + rdct_extend_bits(bits << length, symbol & 15) * 65536;
+}
+
+int rdct_dc_category(const RdctHuffmanDecoder *dc, uint64_t bits, int *length, RdctBlockFault *fault) {
+    const int category = find_symbol(dc, (uint32_t)(bits >> 48), length);
+    *fault = category < 0 ? RDCT_BLOCK_MISSING_CODE : category > MAX_DC_SIZE ? RDCT_BLOCK_SIZE : RDCT_BLOCK_OK;
+    return *fault == RDCT_BLOCK_OK ? category : -1;
+}
+
+/* All continuations of a code of `length` bits: one entry for each value of its extra bits, repeated for what follows. */
+static void fill_code(RdctAcPair *ahead, uint32_t code, int length, int symbol) {
+    const RdctAcEntry entry = valueless_entry(symbol, length);
+    const int size = symbol & 15, total = entry & 255;
+    if (entry == 0 || total > RDCT_AC_AHEAD)
+        return;
+    const uint32_t repeats = 1u << (RDCT_AC_AHEAD - total);
+    RdctAcPair *next = ahead + ((size_t)code << (RDCT_AC_AHEAD - length));
+    for (uint32_t extra = 0; extra < 1u << size; extra++) {
+        const int16_t value = (int16_t)rdct_extend_bits((uint64_t)extra << 1 << (63 - size), size);
+        const RdctAcPair one = {(uint8_t)total, (uint8_t)total, (uint8_t)(entry >> 8), 0, value, value};
+        for (uint32_t i = 0; i < repeats; i++)
+            *next++ = one;
+    }
+}
+
+/* Where the bits left over hold another symbol. Only what describes the first symbol of an entry is read, so the order does not matter. */
+static void add_second(RdctAcPair *ahead, uint32_t bits) {
+    RdctAcPair *pair = &ahead[bits];
+    if (pair->first_bits == 0 || pair->first_advance == RDCT_AC_END)
+        return;
+    const RdctAcPair *second = &ahead[bits << pair->first_bits & ((1u << RDCT_AC_AHEAD) - 1)];
+    if (second->first_bits == 0 || second->first_bits + pair->first_bits > RDCT_AC_AHEAD)
+        return;
+    pair->bits = (uint8_t)(pair->first_bits + second->first_bits);
+    pair->second_advance = second->first_advance;
+    pair->second = second->first;
 }
 
 void rdct_block_tables_finish(RdctBlockTables *tables) {
-    for (uint32_t bits = 0; bits < 1U << RDCT_AC_AHEAD; bits++)
-        tables->ahead[bits] = look_ahead(&tables->ac, bits);
-}
-
-RdctBlockFault rdct_decode_block(RdctBitReader *reader, const RdctBlockTables *tables, int prediction, int16_t *qcoef, uint64_t *nonzero) {
-    uint64_t mask = 0;
-    rdct_bitreader_refill(reader);
-    const int category = take_symbol(reader, &tables->dc);
-    if (category < 0)
-        return RDCT_BLOCK_MISSING_CODE;
-    if (category > MAX_DC_SIZE)
-        return RDCT_BLOCK_SIZE;
-    const int dc = prediction + (category ? take_value(reader, category) : 0);
-    if (dc < DC_MIN || dc > DC_MAX)
-        return RDCT_BLOCK_DC_RANGE;
-    qcoef[0] = (int16_t)dc;
-    mask = dc != 0;
-
-    for (int k = 0; k < 63;) { /* k: the last index that is known */
-        if (reader->count < 32)
-            rdct_bitreader_refill(reader);
-        const int32_t entry = tables->ahead[rdct_peek_bits(reader, RDCT_AC_AHEAD)];
-        int run, value;
-        if (entry != 0) {
-            rdct_skip_bits(reader, entry >> 8 & 255);
-            run = entry & 255;
-            value = entry >> 16;
-        } else {
-            const int symbol = take_symbol(reader, &tables->ac), size = symbol & 15;
-            if (symbol == 0)
-                break;
-            if (symbol < 0)
-                return RDCT_BLOCK_MISSING_CODE;
-            if (symbol == ZRL) {
-                k += 16;
-                if (k > 63)
-                    return RDCT_BLOCK_RUN;
-                continue;
-            }
-            if (size == 0 || size > MAX_AC_SIZE)
-                return RDCT_BLOCK_SIZE;
-            run = symbol >> 4;
-            value = take_value(reader, size);
-        }
-        k += run + 1;
-        if (k > 63)
-            return RDCT_BLOCK_RUN;
-        qcoef[rdct_zigzag[k]] = (int16_t)value;
-        mask |= UINT64_C(1) << k;
-    }
-    *nonzero = mask;
-    return RDCT_BLOCK_OK;
+    const RdctHuffmanDecoder *ac = &tables->ac;
+    memset(tables->ahead, 0, sizeof tables->ahead);
+    for (int length = 1; length <= RDCT_AC_AHEAD; length++)
+        for (uint32_t code = ac->limit[length - 1] >> (16 - length); code < ac->limit[length] >> (16 - length); code++)
+            fill_code(tables->ahead, code, length, ac->symbols[(int32_t)code + ac->offset[length]]);
+    for (uint32_t bits = 0; bits < 1u << RDCT_AC_AHEAD; bits++)
+        add_second(tables->ahead, bits);
 }

@@ -55,10 +55,10 @@ VEC_FN Vec vec_mulhi_u(Vec a, Vec b) {
     return _mm512_mulhi_epu16(a, b);
 }
 VEC_FN Vec vec_sll(Vec a, int bits) {
-    return _mm512_slli_epi16(a, bits);
+    return _mm512_sll_epi16(a, _mm_cvtsi32_si128(bits)); /* immediate forms differ in sign between compilers; constants fold */
 }
 VEC_FN Vec vec_sra(Vec a, int bits) {
-    return _mm512_srai_epi16(a, bits);
+    return _mm512_sra_epi16(a, _mm_cvtsi32_si128(bits));
 }
 VEC_FN Vec vec_abs(Vec a) {
     return _mm512_abs_epi16(a);

@@ -58,17 +58,22 @@ static inline RdctToken make_token(const RdctWalk *walk, int value) {
     return (unsigned)(value + 128) < 256 ? walk->small[value + 128] : size_and_extra(value);
 }
 
-static inline RdctToken *make_ac(const RdctWalk *walk, const int16_t *qcoef, uint64_t nonzero, RdctToken table, RdctToken *next) {
+/* *nonzero_tokens counts down by the tokens that stand for no coefficient. */
+static inline RdctToken *make_ac(const RdctWalk *walk, const int16_t *qcoef, uint64_t nonzero, RdctToken table, RdctToken *next,
+                                 int64_t *nonzero_tokens) {
     int before = 0;
     for (uint64_t left = nonzero & ~UINT64_C(1); left != 0; left &= left - 1) {
         const int k = rdct_lowest_bit(left);
         int run = k - before - 1;
-        for (; run > 15; run -= 16)
+        for (; run > 15; run -= 16) {
             *next++ = table | SIXTEEN_ZEROS;
+            --*nonzero_tokens;
+        }
         *next++ = make_token(walk, qcoef[k]) | (RdctToken)run << SIZE_BITS | table;
         before = k;
     }
     *next = table; /* end of block */
+    *nonzero_tokens -= before != 63;
     return next + (before != 63);
 }
 
@@ -85,6 +90,7 @@ static inline int bad_difference(int difference) {
 void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToken *tokens, RdctTokenRow *row) {
     RdctToken *next = tokens;
     RdctPredictor predictor = {{0}, {0}};
+    int64_t nonzero_tokens = 0;
     memset(row, 0, sizeof *row);
     row->tokens = tokens;
     row->bad.token = SIZE_MAX;
@@ -111,12 +117,13 @@ void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToke
             predictor.value[c] = dc;
             predictor.step[c] = step;
             row->blocks++;
-            row->nonzero += rdct_popcount(nonzero);
             *next++ = make_token(walk, difference) | table;
-            next = make_ac(walk, qcoef, nonzero, table | 1u << TABLE_SHIFT, next);
+            next = make_ac(walk, qcoef, nonzero, table | 1u << TABLE_SHIFT, next, &nonzero_tokens);
+            nonzero_tokens -= dc == 0;
         }
     }
     row->size = (size_t)(next - tokens);
+    row->nonzero = (int64_t)row->size + nonzero_tokens;
     row->last = predictor;
 }
 

@@ -10,15 +10,6 @@ void rdct_bitreader_init(RdctBitReader *reader, const uint8_t *data, size_t size
     reader->end = data + size;
 }
 
-static uint64_t load_big_endian(const uint8_t *p) {
-    return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 |
-           (uint64_t)p[5] << 16 | (uint64_t)p[6] << 8 | (uint64_t)p[7];
-}
-
-static int has_byte_ff(uint64_t x) {
-    return ((~x - UINT64_C(0x0101010101010101)) & x & UINT64_C(0x8080808080808080)) != 0;
-}
-
 /* Byte by byte: near the end, or where stuffing or a marker is near. */
 static void refill_slowly(RdctBitReader *reader) {
     while (reader->count <= 56) {
@@ -45,18 +36,6 @@ static void refill_slowly(RdctBitReader *reader) {
 }
 
 void rdct_bitreader_refill(RdctBitReader *reader) {
-    if (reader->count > 56)
-        return;
-    if (reader->count >= 0 && reader->end - reader->next >= 8) {
-        const uint64_t word = load_big_endian(reader->next);
-        if (!reader->stuffing || !has_byte_ff(word)) {
-            /* Bits below `count` may be filled twice, with the same bits: they are the following ones either way. */
-            const int bytes = (64 - reader->count) >> 3;
-            reader->buffer |= word >> reader->count;
-            reader->next += bytes;
-            reader->count += 8 * bytes;
-            return;
-        }
-    }
-    refill_slowly(reader);
+    if (reader->count <= 55 && !rdct_bitreader_refill_fast(reader))
+        refill_slowly(reader);
 }
