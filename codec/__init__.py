@@ -13,7 +13,7 @@ docs/api.md. Bytes depend on picture, plan and options only: not on threads, pro
 release the GIL.
 """
 
-from codec import errors
+from codec import errors, pillow
 from codec.batch import decode_batch, encode_batch
 from codec.decoder import Decoder, decode, decode_coefficients, decode_planes, read_header
 from codec.encoder import (
@@ -37,6 +37,7 @@ from codec.errors import (
     UnsupportedError,
 )
 from codec.tables import ZIGZAG, huffman_lengths, ijg_table
+from codec.transcode import transcode
 from codec.types import SKIP, Coefficients, EncodeStats, Header, Planes, QuantPlan, TableSet, map_shape
 
 #: The one place where the version of the distribution is written; setup.py hands it to the C core.
@@ -77,6 +78,8 @@ __all__ = [
     "huffman_lengths",
     "ijg_table",
     "map_shape",
+    "pillow",
     "quantize",
     "read_header",
+    "transcode",
 ]

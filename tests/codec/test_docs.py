@@ -16,7 +16,9 @@ MODULES = [
     "codec.decoder",
     "codec.encoder",
     "codec.errors",
+    "codec.pillow",
     "codec.tables",
+    "codec.transcode",
     "codec.types",
 ]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
