@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import time
@@ -40,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say(f"\n{_PROGRAM}: interrupted")
         return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our stdout has gone (`| head`); keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except (ValueError, OSError, RuntimeError, ImportError, TypeError) as error:
         _say(f"{_PROGRAM}: error: {error}")
         return FAILED

@@ -210,6 +210,16 @@ def test_interrupted_and_resumed(folder, built, tmp_path):
     assert NetworkTables.load(out).id == NetworkTables.load(built).id
 
 
+def test_a_reader_that_goes_away_is_no_complaint(built):
+    script = "import sys; from grace.cli import main; sys.exit(main(sys.argv[1:]))"
+    show = [sys.executable, "-c", script, "show", str(built)]
+    process = subprocess.Popen(show, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(60) == 1
+    assert errors == b""
+
+
 def test_importing_grace_does_not_import_torch():
     code = (
         "import sys, grace, grace.tables, grace.search, grace.network_tables, grace.cli;"
