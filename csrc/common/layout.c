@@ -9,7 +9,8 @@
 #define MAX_SLICE_ROWS 8192
 
 /* A slice must hold about this many pixels before a thread of its own pays. */
-#define DEFAULT_SLICE_PIXELS (1 << 18)
+#define DEFAULT_SLICE_PIXELS (1 << 17)
+#define ONE_SLICE_PIXELS (1 << 18)
 
 static int ceil_div(int a, int b) {
     return (a + b - 1) / b;
@@ -21,6 +22,8 @@ static int min_int(int a, int b) {
 
 int rdct_default_slice_rows(int width, int height, int subsampling, int region_blocks) {
     const int map_rows = ceil_div(ceil_div(height, 8), region_blocks);
+    if ((int64_t)width * height <= ONE_SLICE_PIXELS)
+        return map_rows;
     int rows = ceil_div(DEFAULT_SLICE_PIXELS, 8 * region_blocks * width);
     if (subsampling == RDCT_420 && region_blocks % 2 != 0)
         rows += rows % 2;

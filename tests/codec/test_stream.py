@@ -344,13 +344,16 @@ def test_slices_cut_where_the_page_says():
 
 
 def test_default_slices_follow_the_picture_only():
-    for shape, expected in (((360, 480), 1), ((720, 960), 3), ((2160, 3840), 31)):
-        data = codec.encode(np.zeros(shape, np.uint8))
-        header = codec.read_header(data)
-        rows = -(2**18 // -(24 * shape[1]))
-        assert header.slice_rows == min(rows, header.level_map.shape[0])
-        assert header.slices == -(header.level_map.shape[0] // -header.slice_rows)
-        assert abs(header.slices - expected) <= 1
+    # One slice up to 2^18 pixels, else the fewest region rows that hold 2^17.
+    for shape, rows, slices in (
+        ((360, 480), 15, 1),
+        ((512, 512), 22, 1),
+        ((513, 512), 11, 2),
+        ((720, 960), 6, 5),
+        ((2160, 3840), 2, 45),
+    ):
+        header = codec.read_header(codec.encode(np.zeros(shape, np.uint8)))
+        assert (header.slice_rows, header.slices) == (rows, slices)
 
 
 def test_native_is_not_larger_than_the_optimised_jpeg():
