@@ -63,21 +63,8 @@ static int take_restart(const RdctTask *task, RdctRowState *state, int slice, Rd
     state->restarts++;
     state->until_restart = task->restart_interval;
     for (int c = 0; c < 3; c++)
-        state->level[c] = -1;
+        state->dc_step[c] = (RdctDcStep){0, 0};
     return RDCT_OK;
-}
-
-/* Docs section 6: the predecessor's reconstruction, in steps of this block. */
-static inline int predict_dc(const RdctTask *task, const RdctRowState *state, int c, int level) {
-    const int last = state->level[c];
-    if (last == level)
-        return state->dc[c];
-    if (last < 0)
-        return 0;
-    const int step = task->steps[(level * 3 + c) * 64], last_step = task->steps[(last * 3 + c) * 64];
-    if (step == last_step)
-        return state->dc[c];
-    return rdct_round_div(rdct_clamp(state->dc[c] * last_step, -1024, 1023), step);
 }
 
 /* A SKIP block: zeros, or what the base picture has there. */
@@ -128,12 +115,13 @@ static inline RdctBlockFault decode_component(const RdctTask *task, RdctRowState
             if (level == RDCT_SKIP)
                 continue;
             int16_t *qcoef = chunk->qcoef + 64 * (place + x);
-            const RdctBlockFault fault =
-                rdct_decode_block(reader, task->tables[c], predict_dc(task, state, c, level), qcoef, &chunk->nonzero[place + x]);
+            const RdctDcStep dc_step = task->dc_steps[level * 3 + c];
+            const RdctBlockFault fault = rdct_decode_block(
+                reader, task->tables[c], rdct_predict_dc(state->dc[c], state->dc_step[c], dc_step), qcoef, &chunk->nonzero[place + x]);
             if (fault != RDCT_BLOCK_OK)
                 return fault;
             state->dc[c] = qcoef[0];
-            state->level[c] = level;
+            state->dc_step[c] = dc_step;
             chunk->steps[place + x] = task->steps + (level * 3 + c) * 64;
         }
     }
