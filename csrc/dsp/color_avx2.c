@@ -40,4 +40,36 @@ VEC_TARGET void rdct_y_to_grey8_avx2(const int16_t *y, int n, uint8_t *grey) {
     y_to_grey8_row(y, n, grey);
 }
 
+VEC_TARGET void rdct_ycc_to_rgb16_avx2(const int16_t *y, const int16_t *cb, const int16_t *cr, int n, uint16_t *rgb) {
+    if (n < VEC_WIDTH) {
+        rdct_ycc_to_rgb16_ssse3(y, cb, cr, n, rgb);
+        return;
+    }
+    ycc_to_rgb16_row(y, cb, cr, n, rgb);
+}
+
+VEC_TARGET void rdct_ycc_to_rgbf_avx2(const int16_t *y, const int16_t *cb, const int16_t *cr, int n, float *rgb) {
+    if (n < VEC_WIDTH) {
+        rdct_ycc_to_rgbf_ssse3(y, cb, cr, n, rgb);
+        return;
+    }
+    ycc_to_rgbf_row(y, cb, cr, n, rgb);
+}
+
+VEC_TARGET void rdct_y_to_grey16_avx2(const int16_t *y, int n, uint16_t *grey) {
+    if (n < VEC_WIDTH) {
+        rdct_y_to_grey16_ssse3(y, n, grey);
+        return;
+    }
+    y_to_grey16_row(y, n, grey);
+}
+
+VEC_TARGET void rdct_y_to_greyf_avx2(const int16_t *y, int n, float *grey) {
+    if (n < VEC_WIDTH) {
+        rdct_y_to_greyf_ssse3(y, n, grey);
+        return;
+    }
+    y_to_greyf_row(y, n, grey);
+}
+
 #endif

@@ -3,49 +3,10 @@
  * step may repeat pixels of the one before. */
 #include "dsp/dsp.h"
 
-/* Two 16-bit factors, in the order of a pair in memory. */
-VEC_FN Vec color_factors(int first, int second) {
-    return vec_set32((int)((uint32_t)second << 16 | ((uint32_t)first & 0xFFFF)));
-}
-
-/* Four pixels in each lane as pairs (R, G) and (B, 1). */
-typedef struct ColorQuads {
-    Vec red_green, blue_one;
-} ColorQuads;
-
-/* Pixels begin at byte `first` (0 or 4) of each lane. */
-VEC_FN ColorQuads color_split(Vec rgb, int first) {
-    static const uint8_t red_green[2][16] = {
-        {0, 0x80, 1, 0x80, 3, 0x80, 4, 0x80, 6, 0x80, 7, 0x80, 9, 0x80, 10, 0x80},
-        {4, 0x80, 5, 0x80, 7, 0x80, 8, 0x80, 10, 0x80, 11, 0x80, 13, 0x80, 14, 0x80},
-    };
-    static const uint8_t blue[2][16] = {
-        {2, 0x80, 0x80, 0x80, 5, 0x80, 0x80, 0x80, 8, 0x80, 0x80, 0x80, 11, 0x80, 0x80, 0x80},
-        {6, 0x80, 0x80, 0x80, 9, 0x80, 0x80, 0x80, 12, 0x80, 0x80, 0x80, 15, 0x80, 0x80, 0x80},
-    };
-    const ColorQuads quads = {
-        vec_shuffle_bytes_lanes(rgb, vec_repeat(red_green[first / 4])),
-        vec_or(vec_shuffle_bytes_lanes(rgb, vec_repeat(blue[first / 4])), color_factors(0, 1)),
-    };
-    return quads;
-}
-
-VEC_FN Vec color_weigh(ColorQuads a, ColorQuads b, int red, int green, int blue) {
-    const Vec red_green = color_factors(red, green), blue_one = color_factors(blue, 2048);
-    const Vec low = vec_add32(vec_madd(a.red_green, red_green), vec_madd(a.blue_one, blue_one));
-    const Vec high = vec_add32(vec_madd(b.red_green, red_green), vec_madd(b.blue_one, blue_one));
-    return vec_pack32_lanes(vec_sra32(low, 12), vec_sra32(high, 12));
-}
-
 VEC_FN void rgb_to_ycc_row(const uint8_t *rgb, int n, int16_t *y, int16_t *cb, int16_t *cr) {
     for (int i = 0; i < n; i += VEC_WIDTH) {
         const int x = i + VEC_WIDTH <= n ? i : n - VEC_WIDTH;
-        /* Eight pixels are 24 bytes: the first four and the last four, without a look beyond them. */
-        const ColorQuads a = color_split(vec_load_lanes(rgb + 3 * x, 24), 0);
-        const ColorQuads b = color_split(vec_load_lanes(rgb + 3 * x + 8, 24), 4);
-        vec_store(y + x, vec_sub(color_weigh(a, b, 9798, 19235, 3735), vec_set(1024)));
-        vec_store(cb + x, color_weigh(a, b, -5529, -10855, 16384));
-        vec_store(cr + x, color_weigh(a, b, 16384, -13720, -2664));
+        vec_rgb_to_ycc(rgb + 3 * x, y + x, cb + x, cr + x);
     }
 }
 
@@ -91,5 +52,45 @@ VEC_FN void y_to_grey8_row(const int16_t *y, int n, uint8_t *grey) {
     for (int i = 0; i < n; i += COLOR_STEP) {
         const int x = i + COLOR_STEP <= n ? i : n - COLOR_STEP;
         vec_store(grey + x, color_bytes(vec_load(y + x), vec_load(y + x + VEC_WIDTH)));
+    }
+}
+
+/* 0..4080, sixteenths of a grey level. */
+VEC_FN Vec color_sixteenths(Vec v) {
+    return vec_add(vec_min(vec_max(v, vec_set(-2048)), vec_set(2032)), vec_set(2048));
+}
+
+VEC_FN Vec color_u16(Vec v) {
+    const Vec u = color_sixteenths(v);
+    return vec_add(vec_sll(u, 4), vec_sra(vec_add(u, vec_set(8)), 4));
+}
+
+VEC_FN void ycc_to_rgb16_row(const int16_t *y, const int16_t *cb, const int16_t *cr, int n, uint16_t *rgb) {
+    for (int i = 0; i < n; i += VEC_WIDTH) {
+        const int x = i + VEC_WIDTH <= n ? i : n - VEC_WIDTH;
+        const ColorRgb v = color_to_rgb(y + x, cb + x, cr + x);
+        vec_store_rgb16(rgb + 3 * x, color_u16(v.r), color_u16(v.g), color_u16(v.b));
+    }
+}
+
+VEC_FN void ycc_to_rgbf_row(const int16_t *y, const int16_t *cb, const int16_t *cr, int n, float *rgb) {
+    for (int i = 0; i < n; i += VEC_WIDTH) {
+        const int x = i + VEC_WIDTH <= n ? i : n - VEC_WIDTH;
+        const ColorRgb v = color_to_rgb(y + x, cb + x, cr + x);
+        vec_store_rgbf(rgb + 3 * x, color_sixteenths(v.r), color_sixteenths(v.g), color_sixteenths(v.b));
+    }
+}
+
+VEC_FN void y_to_grey16_row(const int16_t *y, int n, uint16_t *grey) {
+    for (int i = 0; i < n; i += VEC_WIDTH) {
+        const int x = i + VEC_WIDTH <= n ? i : n - VEC_WIDTH;
+        vec_store(grey + x, color_u16(vec_load(y + x)));
+    }
+}
+
+VEC_FN void y_to_greyf_row(const int16_t *y, int n, float *grey) {
+    for (int i = 0; i < n; i += VEC_WIDTH) {
+        const int x = i + VEC_WIDTH <= n ? i : n - VEC_WIDTH;
+        vec_store_float(grey + x, color_sixteenths(vec_load(y + x)));
     }
 }

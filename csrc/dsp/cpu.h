@@ -9,7 +9,7 @@
 #define RDCT_HAVE_X86 0
 #endif
 
-#if defined(__aarch64__) && defined(__ARM_NEON)
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
 #define RDCT_HAVE_NEON 1
 #else
 #define RDCT_HAVE_NEON 0

@@ -7,6 +7,11 @@
 #include "dsp/variants.h"
 #include "rdct.h"
 
+#if RDCT_HAVE_NEON && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 static void init_reference(RdctDsp *dsp) {
     dsp->name = "c";
     dsp->rgb_to_ycc = rdct_rgb_to_ycc_c;
@@ -39,7 +44,11 @@ static void init_ssse3(RdctDsp *dsp) {
     dsp->upsample_v2 = rdct_upsample_v2_ssse3;
     dsp->upsample_h2 = rdct_upsample_h2_ssse3;
     dsp->ycc_to_rgb8 = rdct_ycc_to_rgb8_ssse3;
+    dsp->ycc_to_rgb16 = rdct_ycc_to_rgb16_ssse3;
+    dsp->ycc_to_rgbf = rdct_ycc_to_rgbf_ssse3;
     dsp->y_to_grey8 = rdct_y_to_grey8_ssse3;
+    dsp->y_to_grey16 = rdct_y_to_grey16_ssse3;
+    dsp->y_to_greyf = rdct_y_to_greyf_ssse3;
 }
 
 static void init_avx2(RdctDsp *dsp) {
@@ -53,7 +62,11 @@ static void init_avx2(RdctDsp *dsp) {
     dsp->upsample_v2 = rdct_upsample_v2_avx2;
     dsp->upsample_h2 = rdct_upsample_h2_avx2;
     dsp->ycc_to_rgb8 = rdct_ycc_to_rgb8_avx2;
+    dsp->ycc_to_rgb16 = rdct_ycc_to_rgb16_avx2;
+    dsp->ycc_to_rgbf = rdct_ycc_to_rgbf_avx2;
     dsp->y_to_grey8 = rdct_y_to_grey8_avx2;
+    dsp->y_to_grey16 = rdct_y_to_grey16_avx2;
+    dsp->y_to_greyf = rdct_y_to_greyf_avx2;
     dsp->crc32c = rdct_crc32c_sse42; /* every machine with AVX2 has it */
 }
 
@@ -68,7 +81,11 @@ static void init_avx512(RdctDsp *dsp) {
     dsp->upsample_v2 = rdct_upsample_v2_avx512;
     dsp->upsample_h2 = rdct_upsample_h2_avx512;
     dsp->ycc_to_rgb8 = rdct_ycc_to_rgb8_avx512;
+    dsp->ycc_to_rgb16 = rdct_ycc_to_rgb16_avx512;
+    dsp->ycc_to_rgbf = rdct_ycc_to_rgbf_avx512;
     dsp->y_to_grey8 = rdct_y_to_grey8_avx512;
+    dsp->y_to_grey16 = rdct_y_to_grey16_avx512;
+    dsp->y_to_greyf = rdct_y_to_greyf_avx512;
 }
 
 /* Climbs until the rung asked for, or the highest one; returns the rung it stands on. */
@@ -85,6 +102,46 @@ static int climb(RdctDsp *dsp, int cpu) {
         return RDCT_CPU_AVX2;
     init_avx512(dsp);
     return RDCT_CPU_AVX512;
+}
+
+#elif RDCT_HAVE_NEON
+
+/* An extension of ARMv8.0, a part of all later ones. */
+static int have_crc32(void) {
+#if defined(__ARM_FEATURE_CRC32) || defined(__APPLE__)
+    return 1;
+#elif defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+#else
+    return 0;
+#endif
+}
+
+static void init_neon(RdctDsp *dsp) {
+    dsp->name = "neon";
+    dsp->rgb_to_ycc = rdct_rgb_to_ycc_neon;
+    dsp->grey_to_y = rdct_grey_to_y_neon;
+    dsp->downsample_h2 = rdct_downsample_h2_neon;
+    dsp->downsample_h2v2 = rdct_downsample_h2v2_neon;
+    dsp->fdct_quantize = rdct_fdct_quantize_neon;
+    dsp->dequant_idct = rdct_dequant_idct_neon;
+    dsp->upsample_v2 = rdct_upsample_v2_neon;
+    dsp->upsample_h2 = rdct_upsample_h2_neon;
+    dsp->ycc_to_rgb8 = rdct_ycc_to_rgb8_neon;
+    dsp->ycc_to_rgb16 = rdct_ycc_to_rgb16_neon;
+    dsp->ycc_to_rgbf = rdct_ycc_to_rgbf_neon;
+    dsp->y_to_grey8 = rdct_y_to_grey8_neon;
+    dsp->y_to_grey16 = rdct_y_to_grey16_neon;
+    dsp->y_to_greyf = rdct_y_to_greyf_neon;
+    if (have_crc32())
+        dsp->crc32c = rdct_crc32c_arm;
+}
+
+static int climb(RdctDsp *dsp, int cpu) {
+    if (cpu != RDCT_CPU_AUTO && cpu != RDCT_CPU_NEON)
+        return RDCT_CPU_C;
+    init_neon(dsp);
+    return RDCT_CPU_NEON;
 }
 
 #else

@@ -61,6 +61,12 @@ VEC_FN Vec vec_abs(Vec a) {
 VEC_FN Vec vec_with_sign(Vec magnitude, Vec like) {
     return _mm256_sign_epi16(magnitude, like);
 }
+VEC_FN Vec vec_min(Vec a, Vec b) {
+    return _mm256_min_epi16(a, b);
+}
+VEC_FN Vec vec_max(Vec a, Vec b) {
+    return _mm256_max_epi16(a, b);
+}
 VEC_FN Vec vec_and(Vec a, Vec b) {
     return _mm256_and_si256(a, b);
 }
@@ -146,13 +152,24 @@ VEC_FN void vec_blocks_to_rows(Vec v[8]) {
 VEC_FN Vec vec_fill_lanes(const int16_t *values) {
     return _mm256_inserti128_si256(_mm256_set1_epi16(values[0]), _mm_set1_epi16(values[1]), 1);
 }
-VEC_FN void vec_store_thirds(uint8_t *p, Vec a, Vec b, Vec c) {
-    vec_store(p, _mm256_permute2x128_si256(a, b, 0x20));
-    vec_store(p + 32, _mm256_permute2x128_si256(c, a, 0x30));
-    vec_store(p + 64, _mm256_permute2x128_si256(b, c, 0x31));
+VEC_FN void vec_join_thirds(Vec v[3]) {
+    const Vec a = v[0], b = v[1], c = v[2];
+    v[0] = _mm256_permute2x128_si256(a, b, 0x20);
+    v[1] = _mm256_permute2x128_si256(c, a, 0x30);
+    v[2] = _mm256_permute2x128_si256(b, c, 0x31);
+}
+
+VEC_FN void vec_store_float(float *p, Vec sixteenths) {
+    const __m256 unit = _mm256_set1_ps(0.0625f);
+    const __m256i low = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(sixteenths));
+    const __m256i high = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(sixteenths, 1));
+    _mm256_storeu_ps(p, _mm256_mul_ps(_mm256_cvtepi32_ps(low), unit));
+    _mm256_storeu_ps(p + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(high), unit));
 }
 
 #include "dsp/shuffle_inl.h"
+
+#include "dsp/pixels_inl.h"
 
 VEC_FN void vec_nonzero_masks(const Vec v[8], uint64_t *nonzero) {
     const Vec zero = _mm256_setzero_si256();

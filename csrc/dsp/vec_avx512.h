@@ -66,6 +66,12 @@ VEC_FN Vec vec_abs(Vec a) {
 VEC_FN Vec vec_with_sign(Vec magnitude, Vec like) {
     return _mm512_mask_sub_epi16(magnitude, _mm512_movepi16_mask(like), _mm512_setzero_si512(), magnitude);
 }
+VEC_FN Vec vec_min(Vec a, Vec b) {
+    return _mm512_min_epi16(a, b);
+}
+VEC_FN Vec vec_max(Vec a, Vec b) {
+    return _mm512_max_epi16(a, b);
+}
 VEC_FN Vec vec_and(Vec a, Vec b) {
     return _mm512_and_si512(a, b);
 }
@@ -205,5 +211,30 @@ VEC_FN void vec_store_rgb8(uint8_t *p, Vec r, Vec g, Vec b) {
         vec_store(p + 64 * i, _mm512_mask_permutexvar_epi8(two, is_blue[i], index, b)); /* looks at the low six bits only */
     }
 }
+
+/* Likewise in 16 bits. */
+VEC_FN void vec_weave16(Vec v[3]) {
+    static const int16_t red_green[3][32] = {
+        /* 32 + i = green of pixel i */
+        {0, 32, 0, 1, 33, 1, 2, 34, 2, 3, 35, 3, 4, 36, 4, 5, 37, 5, 6, 38, 6, 7, 39, 7, 8, 40, 8, 9, 41, 9, 10, 42},
+        {10, 11, 43, 11, 12, 44, 12, 13, 45, 13, 14, 46, 14, 15, 47, 15, 16, 48, 16, 17, 49, 17, 18, 50, 18, 19, 51, 19, 20, 52, 20, 21},
+        {53, 21, 22, 54, 22, 23, 55, 23, 24, 56, 24, 25, 57, 25, 26, 58, 26, 27, 59, 27, 28, 60, 28, 29, 61, 29, 30, 62, 30, 31, 63, 31},
+    };
+    static const uint32_t is_blue[3] = {0x24924924, 0x49249249, 0x92492492};
+    const Vec r = v[0], g = v[1], b = v[2];
+    for (int i = 0; i < 3; i++) {
+        const Vec index = _mm512_loadu_si512(red_green[i]);
+        v[i] = _mm512_mask_permutexvar_epi16(_mm512_permutex2var_epi16(r, index, g), is_blue[i], index, b);
+    }
+}
+VEC_FN void vec_store_float(float *p, Vec sixteenths) {
+    const __m512 unit = _mm512_set1_ps(0.0625f);
+    const __m512i low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(sixteenths));
+    const __m512i high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(sixteenths, 1));
+    _mm512_storeu_ps(p, _mm512_mul_ps(_mm512_cvtepi32_ps(low), unit));
+    _mm512_storeu_ps(p + 16, _mm512_mul_ps(_mm512_cvtepi32_ps(high), unit));
+}
+
+#include "dsp/pixels_inl.h"
 
 #endif

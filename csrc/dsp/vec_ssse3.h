@@ -67,6 +67,12 @@ VEC_FN Vec vec_abs(Vec a) {
 VEC_FN Vec vec_with_sign(Vec magnitude, Vec like) {
     return _mm_sign_epi16(magnitude, like);
 }
+VEC_FN Vec vec_min(Vec a, Vec b) {
+    return _mm_min_epi16(a, b);
+}
+VEC_FN Vec vec_max(Vec a, Vec b) {
+    return _mm_max_epi16(a, b);
+}
 VEC_FN Vec vec_and(Vec a, Vec b) {
     return _mm_and_si128(a, b);
 }
@@ -146,14 +152,22 @@ VEC_FN void vec_blocks_to_rows(Vec v[8]) {
 VEC_FN Vec vec_fill_lanes(const int16_t *values) {
     return _mm_set1_epi16(values[0]);
 }
-/* Lane j of the three vectors holds the pieces of 48 bytes: stored in order. */
-VEC_FN void vec_store_thirds(uint8_t *p, Vec a, Vec b, Vec c) {
-    vec_store(p, a);
-    vec_store(p + 16, b);
-    vec_store(p + 32, c);
+/* Lane j of the three vectors holds the pieces of 48 bytes: put in order. */
+VEC_FN void vec_join_thirds(Vec v[3]) {
+    (void)v;
+}
+
+/* VEC_WIDTH sixteenths, not negative, as floats. */
+VEC_FN void vec_store_float(float *p, Vec sixteenths) {
+    const __m128i zero = _mm_setzero_si128();
+    const __m128 unit = _mm_set1_ps(0.0625f);
+    _mm_storeu_ps(p, _mm_mul_ps(_mm_cvtepi32_ps(_mm_unpacklo_epi16(sixteenths, zero)), unit));
+    _mm_storeu_ps(p + 4, _mm_mul_ps(_mm_cvtepi32_ps(_mm_unpackhi_epi16(sixteenths, zero)), unit));
 }
 
 #include "dsp/shuffle_inl.h"
+
+#include "dsp/pixels_inl.h"
 
 /* One bit for each of the 64 VEC_LANES values of blocks in order that is not 0. */
 VEC_FN void vec_nonzero_masks(const Vec v[8], uint64_t *nonzero) {

@@ -22,10 +22,14 @@ size_t rdct_strip_full_samples(const RdctLayout *layout) {
     return 4 * full_samples(layout);
 }
 
-void rdct_strip_init_full(RdctStrip *strip, const RdctLayout *layout, int16_t *memory) {
-    memset(strip, 0, sizeof *strip);
+static void set_strides(RdctStrip *strip, const RdctLayout *layout) {
     for (int c = 0; c < layout->components; c++)
         strip->stride[c] = 8 * (ptrdiff_t)layout->blocks_wide[c];
+}
+
+void rdct_strip_init_full(RdctStrip *strip, const RdctLayout *layout, int16_t *memory) {
+    memset(strip, 0, sizeof *strip);
+    set_strides(strip, layout);
     for (int i = 0; i < 4; i++)
         strip->full[i] = memory + (size_t)i * full_samples(layout);
 }
@@ -43,7 +47,7 @@ static void *take(Pieces *pieces, size_t count, size_t size) {
 }
 
 static void lay_out(RdctRowWork *work, const RdctLayout *layout, Pieces *pieces) {
-    rdct_strip_init_full(&work->strip, layout, NULL);
+    set_strides(&work->strip, layout);
     for (int i = 0; i < 4; i++)
         work->strip.full[i] = take(pieces, full_samples(layout), sizeof(int16_t));
     for (int c = 0; c < layout->components; c++) {

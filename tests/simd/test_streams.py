@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stream, and what it decodes to, do not depend on the instruction set."""
 
+import platform
+
 import numpy as np
 import pictures
 import pytest
@@ -8,6 +10,7 @@ import pytest
 import codec
 
 CPUS = ("ssse3", "avx2", "avx512", "neon")
+ARM = platform.machine() in ("aarch64", "arm64")
 SIZES = ((1, 1), (8, 8), (17, 23), (64, 64), (121, 250))
 
 
@@ -16,6 +19,8 @@ def cpu(request):
     try:
         codec.Encoder(cpu=request.param)
     except ValueError:
+        if request.param == "neon" and not ARM:
+            pytest.skip("this is not an arm64 machine; run csrc/tests/neon.sh")
         pytest.skip(f"{request.param} is not in this build or not on this machine")
     return request.param
 
@@ -32,6 +37,12 @@ def test_same_bytes_and_samples(cpu, size, subsampling):
             for dtype in (np.uint8, np.uint16, np.float32):
                 expected = codec.decode(data, dtype=dtype, cpu="c")
                 assert np.array_equal(codec.decode(data, dtype=dtype, cpu=cpu), expected)
+
+
+@pytest.mark.skipif(not ARM, reason="this is not an arm64 machine; run csrc/tests/neon.sh")
+def test_neon_is_chosen_on_arm(monkeypatch):
+    monkeypatch.delenv("RDCT_CPU", raising=False)
+    assert codec.Encoder().cpu == "neon"
 
 
 def test_environment_chooses(cpu, monkeypatch):

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dsp/cpu.h"
+#if RDCT_HAVE_NEON
+
+#include "dsp/vec_neon.h"
+
+#include "dsp/color_inl.h"
+#include "dsp/reference.h"
+#include "dsp/variants.h"
+
+VEC_TARGET void rdct_rgb_to_ycc_neon(const uint8_t *rgb, int n, int16_t *y, int16_t *cb, int16_t *cr) {
+    if (n < VEC_WIDTH) {
+        rdct_rgb_to_ycc_c(rgb, n, y, cb, cr);
+        return;
+    }
+    rgb_to_ycc_row(rgb, n, y, cb, cr);
+}
+
+VEC_TARGET void rdct_grey_to_y_neon(const uint8_t *grey, int n, int16_t *y) {
+    if (n < VEC_WIDTH) {
+        rdct_grey_to_y_c(grey, n, y);
+        return;
+    }
+    grey_to_y_row(grey, n, y);
+}
+
+VEC_TARGET void rdct_ycc_to_rgb8_neon(const int16_t *y, const int16_t *cb, const int16_t *cr, int n, uint8_t *rgb) {
+    if (n < COLOR_STEP) {
+        rdct_ycc_to_rgb8_c(y, cb, cr, n, rgb);
+        return;
+    }
+    ycc_to_rgb8_row(y, cb, cr, n, rgb);
+}
+
+VEC_TARGET void rdct_y_to_grey8_neon(const int16_t *y, int n, uint8_t *grey) {
+    if (n < COLOR_STEP) {
+        rdct_y_to_grey8_c(y, n, grey);
+        return;
+    }
+    y_to_grey8_row(y, n, grey);
+}
+
+VEC_TARGET void rdct_ycc_to_rgb16_neon(const int16_t *y, const int16_t *cb, const int16_t *cr, int n, uint16_t *rgb) {
+    if (n < VEC_WIDTH) {
+        rdct_ycc_to_rgb16_c(y, cb, cr, n, rgb);
+        return;
+    }
+    ycc_to_rgb16_row(y, cb, cr, n, rgb);
+}
+
+VEC_TARGET void rdct_ycc_to_rgbf_neon(const int16_t *y, const int16_t *cb, const int16_t *cr, int n, float *rgb) {
+    if (n < VEC_WIDTH) {
+        rdct_ycc_to_rgbf_c(y, cb, cr, n, rgb);
+        return;
+    }
+    ycc_to_rgbf_row(y, cb, cr, n, rgb);
+}
+
+VEC_TARGET void rdct_y_to_grey16_neon(const int16_t *y, int n, uint16_t *grey) {
+    if (n < VEC_WIDTH) {
+        rdct_y_to_grey16_c(y, n, grey);
+        return;
+    }
+    y_to_grey16_row(y, n, grey);
+}
+
+VEC_TARGET void rdct_y_to_greyf_neon(const int16_t *y, int n, float *grey) {
+    if (n < VEC_WIDTH) {
+        rdct_y_to_greyf_c(y, n, grey);
+        return;
+    }
+    y_to_greyf_row(y, n, grey);
+}
+
+#endif
