@@ -41,6 +41,11 @@ class TableSetArray:
     def __init__(self, views: tuple[TableSetView, ...]) -> None: ...
 
 @final
+class Damage:
+    def __init__(self, capacity: int) -> None: ...
+    def lost(self) -> list[tuple[int, int, int, str, int, str]]: ...
+
+@final
 class PlanView:
     def __init__(
         self, table_set: TableSetView, scale: int, region_blocks: int, level_map: np.ndarray
@@ -100,6 +105,7 @@ class Context:
         base: _Arrays | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
+        damage: Damage | None = None,
     ) -> None: ...
     def decode_planes(
         self,
@@ -110,6 +116,7 @@ class Context:
         base: _Arrays | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
+        damage: Damage | None = None,
     ) -> _Arrays: ...
     def decode_coefficients(
         self,

@@ -145,6 +145,16 @@ cdef extern from "rdct.h" nogil:
         int64_t slice_bytes
         int32_t restart_interval
 
+    ctypedef struct RdctLostSlice:
+        int32_t y0
+        int32_t y1
+        RdctError why
+
+    ctypedef struct RdctDamage:
+        RdctLostSlice *lost
+        int32_t capacity
+        int32_t count
+
     ctypedef struct RdctDecodeOptions:
         int64_t max_pixels
         int32_t roi[4]
@@ -152,6 +162,7 @@ cdef extern from "rdct.h" nogil:
         const RdctPlanes *base
         const RdctTableSet *const *sets
         int32_t set_count
+        RdctDamage *damage
 
     ctypedef struct RdctContext:
         pass

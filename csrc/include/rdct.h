@@ -131,6 +131,19 @@ typedef struct RdctHeader {
 
 typedef enum RdctSampleType { RDCT_U8 = 0, RDCT_U16 = 1, RDCT_F32 = 2 } RdctSampleType;
 
+/* A slice that was not decoded: lines y0..y1-1 of the picture, and why. why.slice says which it is. */
+typedef struct RdctLostSlice {
+    int32_t y0, y1;
+    RdctError why; /* RDCT_ERR_TRUNCATED or RDCT_ERR_CORRUPT */
+} RdctLostSlice;
+
+/* Room for what is lost. Filled in stream order; beyond the capacity slices are counted, but not stored. */
+typedef struct RdctDamage {
+    RdctLostSlice *lost; /* [capacity]; header.slices is always enough */
+    int32_t capacity;
+    int32_t count; /* out */
+} RdctDamage;
+
 typedef struct RdctDecodeOptions {
     int64_t max_pixels;              /* limit on width * height; <= 0 is refused */
     int32_t roi[4];                  /* x0, y0, x1, y1 half-open; all zero = the whole picture */
@@ -138,6 +151,9 @@ typedef struct RdctDecodeOptions {
     const RdctPlanes *base;          /* NULL, or (sample-128) x 16 of the same geometry: fills SKIP blocks */
     const RdctTableSet *const *sets; /* known table sets for streams that name one by id */
     int32_t set_count;
+    /* NULL: a damaged slice fails the call. Else it is decoded as if all of it were SKIP and reported here, and bytes behind the last
+     * slice are not looked at; damage to the header fails the call all the same. Not for JPEG files, which have no slices. */
+    RdctDamage *damage;
 } RdctDecodeOptions;
 
 typedef struct RdctContext RdctContext;
