@@ -383,6 +383,20 @@ def encode_bound(int width, int height, int subsampling):
     return bound
 
 
+def merge_levels(tuple planes, int width, int height, int subsampling, PlanView plan not None):
+    """planes: i16 [by,bx,8,8] C-contiguous, rewritten -> u16 [3,8,8], the one table for all levels."""
+    cdef rdct.RdctError err
+    cdef rdct.RdctCoefficients coefficients
+    tables = np.empty((3, 8, 8), np.uint16)
+    cdef uint16_t *out = <uint16_t *> cnp.PyArray_DATA(tables)
+    cdef int status
+    borrow_coefficients(planes, &coefficients)
+    with nogil:
+        status = rdct.rdct_merge_levels(&coefficients, width, height, subsampling, &plan.c, out, &err)
+    check(status, &err)
+    return tables
+
+
 # -------------------------------------------------------------------------------------------------- header
 
 

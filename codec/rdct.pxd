@@ -186,6 +186,8 @@ cdef extern from "rdct.h" nogil:
                     RdctEncodeStats *stats, RdctError *err)
     int rdct_encode_coefficients(RdctContext *ctx, const RdctCoefficients *coefficients, int width, int height, const RdctPlan *plan,
                                  const RdctEncodeOptions *options, size_t *size, RdctEncodeStats *stats, RdctError *err)
+    int rdct_merge_levels(RdctCoefficients *coefficients, int width, int height, int subsampling, const RdctPlan *plan, uint16_t *tables,
+                          RdctError *err)
     int rdct_take_output(RdctContext *ctx, uint8_t *out, size_t capacity, RdctError *err)
     int rdct_encode_bound(int width, int height, int subsampling, size_t *bound, RdctError *err)
     int rdct_encode_planes(RdctContext *ctx, const RdctImage *image, int subsampling, RdctPlanes *planes, RdctError *err)

@@ -189,6 +189,12 @@ int rdct_encode(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, 
                 RdctEncodeStats *stats, RdctError *err);
 int rdct_encode_coefficients(RdctContext *ctx, const RdctCoefficients *coefficients, int width, int height, const RdctPlan *plan,
                              const RdctEncodeOptions *options, size_t *size, RdctEncodeStats *stats, RdctError *err);
+/* Quantised coefficients of many levels under one table a component, as a JPEG file has it: rewritten in place, so that value * step,
+ * clamped to -2048..2047, stays what it was. tables: u16 [3][64], steps 1..255 that divide those of every value (grey: three times the
+ * same); with one level in use and steps up to 255 nothing changes. RDCT_ERR_UNSUPPORTED for SKIP regions and for a value that leaves
+ * JPEG's range; coefficients are undefined then. */
+int rdct_merge_levels(RdctCoefficients *coefficients, int width, int height, int subsampling, const RdctPlan *plan, uint16_t *tables,
+                      RdctError *err);
 int rdct_take_output(RdctContext *ctx, uint8_t *out, size_t capacity, RdctError *err);
 /* Upper bound of any stream for a picture of this size (never computed from content). */
 int rdct_encode_bound(int width, int height, int subsampling, size_t *bound, RdctError *err);
