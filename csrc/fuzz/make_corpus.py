@@ -126,6 +126,7 @@ def main() -> None:
         "jpeg": {name: bytes(1) + data[2:] for name, data in decode.items() if name.endswith("jpg")}
         | scans(),
         "alloc_fail": {f"{i:02}": bytes([i]) + data for i, data in enumerate(odd)},
+        "threads": {f"{i}": bytes([i, i // 2, i, i]) + pixels[50 * i : 50 * i + 90] for i in range(6)},
         # The first bytes choose sampling, entropy, format, slices, width, height, region size, SKIP.
         "roundtrip": {
             f"{s}{e}{f}": bytes([s, e, 3 * f, 1, 40 + s, 30 + e, f, s]) + pixels[: 300 + 100 * e]
