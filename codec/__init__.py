@@ -15,6 +15,7 @@ release the GIL.
 
 from codec import errors, pillow
 from codec.batch import decode_batch, encode_batch
+from codec.damage import LostSlice
 from codec.decoder import Decoder, decode, decode_coefficients, decode_planes, read_header
 from codec.encoder import (
     Encoder,
@@ -57,6 +58,7 @@ __all__ = [
     "Header",
     "InternalError",
     "LimitError",
+    "LostSlice",
     "Planes",
     "QuantPlan",
     "TableSet",

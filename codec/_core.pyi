@@ -41,6 +41,11 @@ class TableSetArray:
     def __init__(self, views: tuple[TableSetView, ...]) -> None: ...
 
 @final
+class Damage:
+    def __init__(self, capacity: int) -> None: ...
+    def lost(self) -> list[tuple[int, int, int, str, int, str]]: ...
+
+@final
 class PlanView:
     def __init__(
         self, table_set: TableSetView, scale: int, region_blocks: int, level_map: np.ndarray
@@ -55,6 +60,9 @@ def table_set_parse(
 def huffman_lengths(counts: np.ndarray) -> np.ndarray: ...
 def geometry(width: int, height: int, subsampling: int) -> tuple[_Shapes, _Shapes]: ...
 def encode_bound(width: int, height: int, subsampling: int) -> int: ...
+def merge_levels(
+    planes: _Arrays, width: int, height: int, subsampling: int, plan: PlanView
+) -> np.ndarray: ...
 def read_header(data: Any) -> dict[str, Any]: ...
 def read_header_arrays(
     data: Any,
@@ -100,6 +108,7 @@ class Context:
         base: _Arrays | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
+        damage: Damage | None = None,
     ) -> None: ...
     def decode_planes(
         self,
@@ -110,6 +119,7 @@ class Context:
         base: _Arrays | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
+        damage: Damage | None = None,
     ) -> _Arrays: ...
     def decode_coefficients(
         self,

@@ -167,6 +167,33 @@ cdef class TableSetArray:
 
 
 @cython.final
+cdef class Damage:
+    """Room for what a decoder conceals: up to `capacity` lost slices."""
+
+    cdef rdct.RdctDamage c
+
+    def __cinit__(self, int capacity):
+        self.c.lost = <rdct.RdctLostSlice *> PyMem_Malloc(capacity * sizeof(rdct.RdctLostSlice))
+        if self.c.lost == NULL:
+            raise MemoryError()
+        self.c.capacity = capacity
+
+    def __dealloc__(self):
+        PyMem_Free(self.c.lost)
+
+    def lost(self):
+        """-> list of (slice, y0, y1, rule, offset, message), in stream order."""
+        cdef int i
+        cdef rdct.RdctLostSlice *one
+        result = []
+        for i in range(min(self.c.count, self.c.capacity)):
+            one = &self.c.lost[i]
+            rule, message = one.why.rule.decode("utf-8", "replace"), one.why.message.decode("utf-8", "replace")
+            result.append((one.why.slice, one.y0, one.y1, rule, one.why.offset, message))
+        return result
+
+
+@cython.final
 cdef class PlanView:
     """A plan as the C core sees it. level_map: u8 [rows, cols], C-contiguous, never changed."""
 
@@ -354,6 +381,20 @@ def encode_bound(int width, int height, int subsampling):
         status = rdct.rdct_encode_bound(width, height, subsampling, &bound, &err)
     check(status, &err)
     return bound
+
+
+def merge_levels(tuple planes, int width, int height, int subsampling, PlanView plan not None):
+    """planes: i16 [by,bx,8,8] C-contiguous, rewritten -> u16 [3,8,8], the one table for all levels."""
+    cdef rdct.RdctError err
+    cdef rdct.RdctCoefficients coefficients
+    tables = np.empty((3, 8, 8), np.uint16)
+    cdef uint16_t *out = <uint16_t *> cnp.PyArray_DATA(tables)
+    cdef int status
+    borrow_coefficients(planes, &coefficients)
+    with nogil:
+        status = rdct.rdct_merge_levels(&coefficients, width, height, subsampling, &plan.c, out, &err)
+    check(status, &err)
+    return tables
 
 
 # -------------------------------------------------------------------------------------------------- header
@@ -557,10 +598,11 @@ cdef class Context:
             self.busy = False
         return result
 
-    def decode(self, data, out, int sample_type, tuple roi, base, tuple sets, int64_t max_pixels):
+    def decode(self, data, out, int sample_type, tuple roi, base, tuple sets, int64_t max_pixels, Damage damage=None):
         """Fills out: [h,w] or [h,w,3] of the sample type, pixels contiguous in a row, h x w the roi or the picture.
 
-        roi: (x0, y0, x1, y1), zeros for the whole picture. base: tuple of i16 planes x 16 or None.
+        roi: (x0, y0, x1, y1), zeros for the whole picture. base: tuple of i16 planes x 16 or None. damage: concealed and put there, or
+        None.
         """
         cdef rdct.RdctError err
         cdef Buffer buffer = Buffer(data, "data", False)
@@ -582,6 +624,8 @@ cdef class Context:
         if base is not None:
             borrow_planes(base, &planes)
             options.base = &planes
+        if damage is not None:
+            options.damage = &damage.c
         self.enter()
         try:
             with nogil:
@@ -590,7 +634,7 @@ cdef class Context:
         finally:
             self.busy = False
 
-    def decode_planes(self, data, int width, int height, int subsampling, base, tuple sets, int64_t max_pixels):
+    def decode_planes(self, data, int width, int height, int subsampling, base, tuple sets, int64_t max_pixels, Damage damage=None):
         """-> tuple of i16 [h,w], (sample-128) x 16. Size and subsampling as `read_header` says."""
         cdef rdct.RdctError err
         cdef Buffer buffer = Buffer(data, "data", False)
@@ -606,6 +650,8 @@ cdef class Context:
         if base is not None:
             borrow_planes(base, &base_planes)
             options.base = &base_planes
+        if damage is not None:
+            options.damage = &damage.c
         result = tuple([np.empty(shape, np.int16) for shape in geometry(width, height, subsampling)[1]])
         borrow_planes(result, &planes)
         self.enter()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from codec.damage import LostSlice
 from codec.decoder import Decoder
 from codec.encoder import Encoder
 from codec.types import QuantPlan, _integer
@@ -125,7 +126,8 @@ def decode_batch(
     threads : int
         1..256 pictures at a time.
     cpu, **options
-        As in `decode`, except ``out``, ``base`` and ``report``, which belong to one picture.
+        As in `decode`, except ``out`` and ``base``, which belong to one picture. A ``report`` gets one list
+        for each picture: ``report[i]`` says what ``datas[i]`` lost.
 
     Returns
     -------
@@ -136,16 +138,32 @@ def decode_batch(
     ------
     Exception
         That of the first stream that failed; later ones may not have been tried.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from codec import encode
+    >>> data, report = encode(np.zeros((16, 16), np.uint8)), []
+    >>> pictures = decode_batch([data, data[:-1]], on_damage="conceal", report=report)
+    >>> [len(lost) for lost in report]
+    [0, 1]
     """
-    for name in ("out", "base", "report"):
+    for name in ("out", "base"):
         if name in options:
             raise TypeError(f"{name} belongs to one picture and cannot be given to decode_batch")
     if isinstance(datas, (bytes, bytearray, memoryview)):
         raise TypeError("datas must be an iterable of bytes-like objects, got one")
-    return _run(
-        list(datas),
+    report = options.pop("report", None)
+    if report is not None and not isinstance(report, list):
+        raise TypeError(f"report must be a list to append to, got {type(report).__name__}")
+    jobs: list[tuple[Any, list[LostSlice]]] = [(data, []) for data in datas]
+    results = _run(
+        jobs,
         threads,
         lambda: Decoder(cpu=cpu),
-        lambda decoder, data: decoder.decode(data, **options),
+        lambda decoder, job: decoder.decode(job[0], report=job[1], **options),
         "datas",
     )
+    if report is not None:
+        report.extend(lost for _, lost in jobs)
+    return results

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from codec import _core, errors
+from codec.damage import Concealment, LostSlice
 from codec.encoder import _context, _image, _planes_as
 from codec.types import Coefficients, Header, Planes, TableSet, _integer, _scaled
 
@@ -185,18 +186,13 @@ class Decoder:
         refine: Any = None,
         table_sets: Iterable[TableSet] = (),
         on_damage: str = "raise",
-        report: Any = None,
+        report: list[LostSlice] | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> np.ndarray:
         """As the function `decode`."""
         if refine is not None:
             raise errors.UnsupportedError("refine: refinement streams are not supported by this version")
-        if on_damage == "conceal" or report is not None:
-            raise errors.UnsupportedError(
-                "on_damage='conceal' and its report are not supported by this version"
-            )
-        if on_damage != "raise":
-            raise ValueError(f"on_damage must be one of 'raise', 'conceal', got {on_damage!r}")
+        concealment = Concealment(on_damage, report)
         dtype = np.dtype(dtype)
         if dtype.name not in _core.SAMPLE_TYPES or not dtype.isnative:
             raise ValueError(f"dtype must be one of uint8, uint16, float32, got {dtype}")
@@ -209,7 +205,11 @@ class Decoder:
         array = _output(out, (height, width) if channels == 1 else (height, width, channels), dtype)
         planes = None if base is None else self._base(base, info)
         sample_type = _core.SAMPLE_TYPES[dtype.name]
-        self._context.decode(data, array, sample_type, roi or (0, 0, 0, 0), planes, _views(sets), limit)
+        damage = concealment.begin(info["slices"])
+        self._context.decode(
+            data, array, sample_type, roi or (0, 0, 0, 0), planes, _views(sets), limit, damage
+        )
+        concealment.finish()
         return array
 
     def decode_planes(
@@ -218,16 +218,21 @@ class Decoder:
         table_sets: Iterable[TableSet] = (),
         *,
         base: Any = None,
+        on_damage: str = "raise",
+        report: list[LostSlice] | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Planes:
         """As the function `decode_planes`."""
+        concealment = Concealment(on_damage, report)
         sets = _sets(table_sets)
         info, limit = _bounded(data, max_pixels)
         width, height, subsampling = info["width"], info["height"], info["subsampling"]
         base_planes = None if base is None else self._base(base, info)
+        damage = concealment.begin(info["slices"])
         planes = self._context.decode_planes(
-            data, width, height, subsampling, base_planes, _views(sets), limit
+            data, width, height, subsampling, base_planes, _views(sets), limit, damage
         )
+        concealment.finish()
         return Planes(planes, _SUBSAMPLING_NAMES[subsampling], width, height, fraction_bits=4)
 
     def decode_coefficients(
@@ -274,7 +279,7 @@ def decode(
     refine: Any = None,
     table_sets: Iterable[TableSet] = (),
     on_damage: str = "raise",
-    report: Any = None,
+    report: list[LostSlice] | None = None,
     max_pixels: int = MAX_PIXELS,
     threads: int = 1,
     cpu: str = "auto",
@@ -301,10 +306,14 @@ def decode(
         Reserved.
     table_sets : iterable of TableSet
         Known table sets, for a stream that names its set by id.
-    on_damage : {"raise"}
-        What to do about a damaged slice.
-    report : None
-        Reserved.
+    on_damage : {"raise", "conceal"}
+        What to do about slices that are damaged or missing. "conceal" decodes them as if all of their regions
+        were SKIP - mid-grey, or `base` - and all others exactly as ever; bytes behind the last slice are not
+        looked at. A damaged header is an error in any case. For a JPEG file, which has no slices, "conceal"
+        is an `UnsupportedError`.
+    report : list, optional
+        With "conceal": what was lost is appended to it, a `LostSlice` each, in stream order. Only the slices
+        that `roi` touches are looked at. An error leaves the list as it is.
     max_pixels : int
         Pictures of more pixels are refused before anything is allocated.
     threads : int
@@ -337,6 +346,11 @@ def decode(
     array([200, 200, 200], dtype=uint8)
     >>> decode(data, roi=(8, 16, 24, 20)).shape
     (4, 16, 3)
+    >>> lost = []
+    >>> decode(data[:-1], on_damage="conceal", report=lost)[0, 0]
+    array([128, 128, 128], dtype=uint8)
+    >>> [(one.slice, one.y0, one.y1, one.rule) for one in lost]
+    [(0, 0, 48, 'truncated_slice')]
     """
     return Decoder(threads=threads, cpu=cpu).decode(
         data,
@@ -357,6 +371,8 @@ def decode_planes(
     table_sets: Iterable[TableSet] = (),
     *,
     base: Any = None,
+    on_damage: str = "raise",
+    report: list[LostSlice] | None = None,
     max_pixels: int = MAX_PIXELS,
     threads: int = 1,
     cpu: str = "auto",
@@ -365,7 +381,7 @@ def decode_planes(
 
     Parameters
     ----------
-    data, table_sets, base, max_pixels, threads, cpu
+    data, table_sets, base, on_damage, report, max_pixels, threads, cpu
         As in `decode`.
 
     Returns
@@ -373,7 +389,9 @@ def decode_planes(
     Planes
         int16, ``(sample - 128) * 16``, whole MCUs; can be the `base` of another stream.
     """
-    return Decoder(threads=threads, cpu=cpu).decode_planes(data, table_sets, base=base, max_pixels=max_pixels)
+    return Decoder(threads=threads, cpu=cpu).decode_planes(
+        data, table_sets, base=base, on_damage=on_damage, report=report, max_pixels=max_pixels
+    )
 
 
 def decode_coefficients(

@@ -145,6 +145,16 @@ cdef extern from "rdct.h" nogil:
         int64_t slice_bytes
         int32_t restart_interval
 
+    ctypedef struct RdctLostSlice:
+        int32_t y0
+        int32_t y1
+        RdctError why
+
+    ctypedef struct RdctDamage:
+        RdctLostSlice *lost
+        int32_t capacity
+        int32_t count
+
     ctypedef struct RdctDecodeOptions:
         int64_t max_pixels
         int32_t roi[4]
@@ -152,6 +162,7 @@ cdef extern from "rdct.h" nogil:
         const RdctPlanes *base
         const RdctTableSet *const *sets
         int32_t set_count
+        RdctDamage *damage
 
     ctypedef struct RdctContext:
         pass
@@ -175,6 +186,8 @@ cdef extern from "rdct.h" nogil:
                     RdctEncodeStats *stats, RdctError *err)
     int rdct_encode_coefficients(RdctContext *ctx, const RdctCoefficients *coefficients, int width, int height, const RdctPlan *plan,
                                  const RdctEncodeOptions *options, size_t *size, RdctEncodeStats *stats, RdctError *err)
+    int rdct_merge_levels(RdctCoefficients *coefficients, int width, int height, int subsampling, const RdctPlan *plan, uint16_t *tables,
+                          RdctError *err)
     int rdct_take_output(RdctContext *ctx, uint8_t *out, size_t capacity, RdctError *err)
     int rdct_encode_bound(int width, int height, int subsampling, size_t *bound, RdctError *err)
     int rdct_encode_planes(RdctContext *ctx, const RdctImage *image, int subsampling, RdctPlanes *planes, RdctError *err)

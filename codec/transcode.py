@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From one kind of stream to another without leaving the coefficient domain."""
+"""From one kind of stream to another without leaving the coefficient domain: integers in, integers out."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from codec import _core, errors
 from codec.decoder import MAX_PIXELS, Decoder, _arrays, _bounded, _sets
 from codec.encoder import Encoder, _options
 from codec.tables import ZIGZAG
-from codec.types import SKIP, Coefficients, QuantPlan, TableSet, map_shape
+from codec.types import Coefficients, QuantPlan, TableSet
 
 __all__ = ["transcode"]
 
-#: What a quantisation table of a baseline JPEG file can hold.
-_JPEG_MAX_STEP = 255
+#: The rules that keep a picture from being a JPEG file, and what else can be done.
+_ANEW = 'decode it and encode the picture with format="jpeg"'
+_WAYS_OUT = {
+    "jpeg_skip": _ANEW,
+    "jpeg_ac_range": f"{_ANEW}, or use one level",
+    "dc_difference": f"give slice_rows=, so that DC prediction starts afresh more often, or {_ANEW}",
+}
 
 
 def transcode(
@@ -38,12 +43,18 @@ def transcode(
     JPEG file goes to "rdct" and back without loss. Metadata of a JPEG file, such as Exif, is not carried
     over.
 
+    A stream of many levels becomes a JPEG file if it has a table for all of them: at each frequency the
+    largest step up to 255 that divides the steps of all values there. Quantised coefficients multiply up, and
+    dequantised ones stay what they were, also on the way back to "rdct", which then has one level. The finer
+    steps cost bytes: about half as many again where the levels' steps have little in common (a rendered
+    street, 16 levels of the shipped set: 47 to 58 %), 10 to 40 % where they are multiples of each other.
+
     Parameters
     ----------
     data : bytes-like
         As in `decode`.
     format : {"rdct", "jpeg"}
-        What to write. "jpeg" needs one level in use, no SKIP, and steps up to 255.
+        What to write. "jpeg" needs a picture without SKIP.
     entropy : {"huffman", "huffman-fixed"}
         As in `encode`.
     tables : {"inline", "id"}
@@ -72,11 +83,11 @@ def transcode(
     BitstreamError, LimitError
         As in `decode`.
     UnsupportedError
-        As in `decode`; also ``format="jpeg"`` for a stream with SKIP (``error.rule == "jpeg_skip"``) or with
-        more than one level in use (``"jpeg_levels"``).
+        As in `decode`; also ``format="jpeg"`` for a stream with SKIP (``error.rule == "jpeg_skip"``), or with
+        values that leave the range of a baseline JPEG file under one table for all levels: an AC coefficient
+        above 1023 (``"jpeg_ac_range"``), a DC difference above 2047 (``"jpeg_dc_difference"``).
     TypeError, ValueError
-        An argument broke a rule; a table set is missing (``"missing_table_set"``); or ``format="jpeg"`` for a
-        stream with a step above 255 (``"jpeg_step"``).
+        An argument broke a rule, or a table set is missing (``"missing_table_set"``).
 
     Examples
     --------
@@ -99,15 +110,14 @@ def transcode(
     if tables == "id" and table_set not in sets:
         message = "tables='id' needs the table set of the picture among table_sets, but none has its steps"
         raise errors.from_status(10, message, rule="missing_table_set")
+    scale = info["scale"] / _core.SCALE_ONE
+    plan = QuantPlan(table_set, coefficients.level_map, coefficients.region_blocks, scale)
     if format == "jpeg":
-        plan = _jpeg_plan(coefficients, table_set)
-    else:
-        scale = info["scale"] / _core.SCALE_ONE
-        plan = QuantPlan(table_set, coefficients.level_map, coefficients.region_blocks, scale)
-        if slice_rows is None and info["format"] == _core.FORMATS["rdct"]:
-            options["slice_rows"] = info["slice_rows"]
-        elif slice_rows is None and coefficients.subsampling == "420":
-            options["slice_rows"] = len(plan.level_map)
+        return _encode_jpeg(encoder, coefficients, plan, options)
+    if slice_rows is None and info["format"] == _core.FORMATS["rdct"]:
+        options["slice_rows"] = info["slice_rows"]
+    elif slice_rows is None and coefficients.subsampling == "420":
+        options["slice_rows"] = len(plan.level_map)
     return encoder.encode_coefficients(coefficients, plan, **options)
 
 
@@ -147,21 +157,19 @@ def _log_form(data: Any, info: dict[str, Any]) -> tuple[np.ndarray, np.ndarray] 
     return base.reshape(3, 8, 8), offset
 
 
-def _jpeg_plan(coefficients: Coefficients, table_set: TableSet) -> QuantPlan:
-    """The plan of a JPEG file with these coefficients, or the error that says why there is none."""
-    in_use = np.unique(coefficients.level_map)
-    if in_use[-1] == SKIP:
-        message = "the stream has SKIP regions: a JPEG file cannot say so"
-        raise errors.from_status(40, message, rule="jpeg_skip")
-    if len(in_use) > 1:
-        message = f"the stream has {len(in_use)} levels in use: a JPEG file has one table for all regions"
-        raise errors.from_status(40, message, rule="jpeg_levels")
-    level, components = in_use[0], len(coefficients.planes)
-    steps = coefficients.tables[level, :components]
-    if steps.max() > _JPEG_MAX_STEP:
-        message = f"the stream has steps up to {steps.max()}: a JPEG file needs 1..{_JPEG_MAX_STEP}"
-        raise errors.from_status(10, message, rule="jpeg_step")
-    steps = steps if components == 3 else np.repeat(steps, 3, axis=0)
-    region_blocks = coefficients.region_blocks
-    shape = map_shape(coefficients.height, coefficients.width, region_blocks)
-    return QuantPlan(TableSet(steps[np.newaxis], table_set.bands), np.zeros(shape, np.uint8), region_blocks)
+def _encode_jpeg(
+    encoder: Encoder, coefficients: Coefficients, plan: QuantPlan, options: dict[str, Any]
+) -> bytes:
+    """One table for all levels, which changes the coefficients in place, and the file that holds them."""
+    size = coefficients.width, coefficients.height, _core.SUBSAMPLINGS[coefficients.subsampling]
+    try:
+        table = _core.merge_levels(coefficients.planes, *size, plan._view)
+        merged = TableSet(table[np.newaxis], plan.table_set.bands)
+        plan = QuantPlan(merged, np.zeros_like(plan.level_map), plan.region_blocks)
+        return encoder.encode_coefficients(coefficients, plan, **options)
+    except (errors.UnsupportedError, ValueError) as error:
+        rule = getattr(error, "rule", "")
+        if rule not in _WAYS_OUT:
+            raise
+        message = f"{str(error).removesuffix(f' (rule {rule})')}; {_WAYS_OUT[rule]}"
+        raise errors.from_status(40, message, rule=f"jpeg_{rule.removeprefix('jpeg_')}") from None

@@ -214,6 +214,11 @@ def decode_parser() -> argparse.ArgumentParser:
         help="table set for streams that name one by id; may be repeated",
     )
     parser.add_argument(
+        "--conceal",
+        action="store_true",
+        help="decode what is left of a damaged stream: lost slices are grey, and are named on stderr",
+    )
+    parser.add_argument(
         "--max-pixels",
         metavar="N",
         type=_number(1, 2**40, int, "a number of pixels, an integer above 0"),

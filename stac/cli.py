@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    import codec
     from stac.encode import Encoded
 
 _EXTENSIONS = {"rdct": (".rdct",), "jpeg": (".jpg", ".jpeg")}
@@ -493,8 +494,7 @@ class _Decode(_Command):
                 f"{header.width}x{header.height} is {header.width * header.height} pixels, "
                 f"above --max-pixels {args.max_pixels}"
             )
-        if out is not None:
-            self.decode(data, header, out)
+        lost = [] if out is None else self.decode(source, data, header, out)
         if args.levels:
             self.draw_levels(header)
         seconds = time.perf_counter() - started
@@ -507,6 +507,11 @@ class _Decode(_Command):
             "bpp": round(header.bpp, 6),
             "seconds": round(seconds, 3),
         }
+        if args.conceal and out is not None:
+            row["lost"] = [
+                {"slice": one.slice, "rows": [one.y0, one.y1], "rule": one.rule, "offset": one.offset}
+                for one in lost
+            ]
         if args.info:
             row |= _header_facts(header)
             if not args.json:
@@ -518,9 +523,11 @@ class _Decode(_Command):
             )
         return row
 
-    def decode(self, data: bytes, header, out: str) -> None:
+    def decode(self, source: str, data: bytes, header, out: str) -> list:
+        """Decode and write the picture; returns the slices that were lost on the way."""
         import codec
 
+        lost: list[codec.LostSlice] = []
         known = {one.id_hex for one in self.table_sets}
         if header.tables == "id" and header.table_set_id not in known:
             raise Failure(
@@ -530,11 +537,16 @@ class _Decode(_Command):
         pixels = codec.decode(
             data,
             table_sets=self.table_sets,
+            on_damage="conceal" if self.args.conceal else "raise",
+            report=lost,
             max_pixels=self.args.max_pixels,
             threads=self.threads,
             cpu=self.args.cpu,
         )
         console.write_output(out, _picture_file(pixels, out), self.args.force)
+        if lost:
+            self.console.warn(f"{source}: {_lost_text(lost, header.slices)}")
+        return lost
 
     def draw_levels(self, header) -> None:
         from stac.heatmap import draw_levels
@@ -546,6 +558,23 @@ class _Decode(_Command):
         )
         console.write_output(self.args.levels, _png(sheet), self.args.force)
         self.console.say(f"drawn: {self.args.levels}")
+
+
+def _lost_text(lost: Sequence[codec.LostSlice], slices: int) -> str:
+    """One sentence; neighbouring slices are named together."""
+    runs: list[list[codec.LostSlice]] = []
+    for one in lost:
+        if runs and runs[-1][-1].slice + 1 == one.slice:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    names = ", ".join(_span(run[0].slice, run[-1].slice) for run in runs)
+    rows = ", ".join(_span(run[0].y0, run[-1].y1 - 1) for run in runs)
+    return f"lost {'slice' if len(lost) == 1 else 'slices'} {names} of {slices}; rows {rows} are grey"
+
+
+def _span(first: int, last: int) -> str:
+    return f"{first}" if first == last else f"{first}..{last}"
 
 
 def _header_facts(header) -> dict:

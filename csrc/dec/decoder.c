@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The public decoding functions: arguments and headers checked, then the slices run, then the verdict of the lowest one that failed. */
+ * The public decoding functions: arguments and headers checked, then the slices run, then the verdicts read in stream order: the first
+ * failure is the call's, or each one a lost slice. */
 #include "dec/decoder.h"
 
 #include <string.h>
@@ -13,16 +14,12 @@
 /* Uses of ctx->shared. */
 enum { SHARED_STEPS = 0, SHARED_VERDICTS = 1, SHARED_TABLES = 2 };
 
-typedef struct Verdict { /* the lowest failed slice a worker has met */
-    int slice;
-    RdctError err;
-} Verdict;
-
 typedef struct Run {
     RdctContext *ctx;
     RdctTask task;
     int first_slice;
-    Verdict *verdicts;       /* [threads] */
+    int conceal;
+    RdctError *verdicts;     /* of each slice */
     RdctParsedHeader header; /* rdct */
     RdctParsedJpeg jpeg;
     int is_jpeg;
@@ -35,6 +32,10 @@ static int check_common(const RdctContext *ctx, const uint8_t *data, const RdctD
         return rdct_fail(err, RDCT_ERR_ARGUMENT, "max_pixels", "max_pixels is %lld, but must be positive", (long long)options->max_pixels);
     if (options->set_count < 0 || (options->set_count > 0 && !options->sets))
         return rdct_fail(err, RDCT_ERR_ARGUMENT, "sets", "sets must hold set_count table sets");
+    if (options->damage && (options->damage->capacity < 0 || (options->damage->capacity > 0 && !options->damage->lost)))
+        return rdct_fail(err, RDCT_ERR_ARGUMENT, "null", "damage must have room for its capacity of lost slices");
+    if (options->damage)
+        options->damage->count = 0;
     return RDCT_OK;
 }
 
@@ -52,7 +53,7 @@ static int load_rdct(Run *run, const RdctDecodeOptions *options, RdctError *err)
     RdctParsedHeader *header = &run->header;
     RDCT_TRY(rdct_header_parse(header, task->data, task->size, options->sets, options->set_count, 0, options->max_pixels, err));
     const int64_t end = header->info.header_bytes + header->info.slice_bytes;
-    if (end < (int64_t)task->size)
+    if (end < (int64_t)task->size && !run->conceal)
         return rdct_fail_at(err, RDCT_ERR_CORRUPT, "trailing_bytes", end, -1, "%lld bytes follow the last slice",
                             (long long)((int64_t)task->size - end));
     task->layout = &header->layout;
@@ -93,6 +94,9 @@ static int check_scan_size(const Run *run, RdctError *err) {
 static int load_jpeg(Run *run, const RdctDecodeOptions *options, RdctError *err) {
     RdctTask *task = &run->task;
     RdctParsedJpeg *jpeg = &run->jpeg;
+    if (run->conceal)
+        return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "conceal_jpeg",
+                         "a JPEG file has no slices that could be lost one by one: decode it without concealing damage");
     RDCT_TRY(rdct_jfif_parse(jpeg, task->data, task->size, options->max_pixels, err));
     RDCT_TRY(check_scan_size(run, err));
     RdctBlockTables *tables = rdct_scratch_reserve(&run->ctx->shared[SHARED_TABLES], 3, sizeof *tables);
@@ -116,6 +120,7 @@ static int load_jpeg(Run *run, const RdctDecodeOptions *options, RdctError *err)
 static int run_open(Run *run, RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options, RdctError *err) {
     memset(run, 0, sizeof *run);
     run->ctx = ctx;
+    run->conceal = options->damage != NULL;
     run->task.dsp = &ctx->dsp;
     run->task.data = data;
     run->task.size = size;
@@ -137,40 +142,50 @@ static void run_close(Run *run) {
 
 static void run_slice(void *arg, int index, int worker) {
     Run *run = arg;
-    Verdict *verdict = &run->verdicts[worker];
-    RdctError err;
+    void *scratch = run->ctx->per_worker[worker].data;
+    RdctError *verdict = &run->verdicts[index];
     const int slice = run->first_slice + index;
-    rdct_error_clear(&err);
-    if (rdct_decode_slice(&run->task, slice, run->ctx->per_worker[worker].data, &err) != RDCT_OK &&
-        (verdict->slice < 0 || slice < verdict->slice)) {
-        verdict->slice = slice;
-        verdict->err = err;
-    }
+    rdct_error_clear(verdict);
+    if (rdct_decode_slice(&run->task, slice, scratch, verdict) != RDCT_OK && run->conceal)
+        rdct_conceal_slice(&run->task, slice, scratch);
 }
 
-/* All slices run to their end, so the one reported does not depend on threads. */
-static int run_slices(Run *run, int first, int last, RdctError *err) {
+static void report_lost(const Run *run, const RdctError *why, RdctDamage *damage) {
+    const RdctLayout *layout = run->task.layout;
+    const int slot = damage->count++;
+    if (slot >= damage->capacity)
+        return;
+    RdctLostSlice *lost = &damage->lost[slot];
+    int from, to;
+    rdct_slice_mcu_rows(layout, why->slice, &from, &to);
+    lost->y0 = from * 8 * layout->v_samp;
+    lost->y1 = to * 8 * layout->v_samp < layout->height ? to * 8 * layout->v_samp : layout->height;
+    lost->why = *why;
+}
+
+/* All slices run to their end, so what is reported does not depend on threads. */
+static int run_slices(Run *run, int first, int last, RdctDamage *damage, RdctError *err) {
     RdctContext *ctx = run->ctx;
-    const int threads = rdct_pool_threads(ctx->pool);
-    const Verdict *worst = NULL;
     run->first_slice = first;
-    run->verdicts = rdct_scratch_reserve(&ctx->shared[SHARED_VERDICTS], (size_t)threads, sizeof *run->verdicts);
+    run->verdicts = rdct_scratch_reserve(&ctx->shared[SHARED_VERDICTS], (size_t)(last - first), sizeof *run->verdicts);
     if (!run->verdicts)
         return fail_memory(err);
-    for (int i = 0; i < threads; i++) {
-        run->verdicts[i].slice = -1;
+    for (int i = 0; i < rdct_pool_threads(ctx->pool); i++)
         if (!rdct_scratch_reserve(&ctx->per_worker[i], rdct_slice_scratch_bytes(&run->task), 1))
             return fail_memory(err);
-    }
     rdct_pool_run(ctx->pool, last - first, run_slice, run);
-    for (int i = 0; i < threads; i++)
-        if (run->verdicts[i].slice >= 0 && (!worst || run->verdicts[i].slice < worst->slice))
-            worst = &run->verdicts[i];
-    if (!worst)
-        return RDCT_OK;
-    if (err)
-        *err = worst->err;
-    return worst->err.status;
+    for (int i = 0; i < last - first; i++) {
+        const RdctError *why = &run->verdicts[i];
+        if (why->status == RDCT_OK)
+            continue;
+        if (!damage) {
+            if (err)
+                *err = *why;
+            return why->status;
+        }
+        report_lost(run, why, damage);
+    }
+    return RDCT_OK;
 }
 
 static int check_planes(const char *name, const RdctPlanes *planes, const RdctLayout *layout, RdctError *err) {
@@ -252,7 +267,7 @@ static int decode_pixels(Run *run, const RdctDecodeOptions *options, void *out, 
         RDCT_TRY(check_planes("base", options->base, run->task.layout, err));
     run->task.base = options->base;
     touched_slices(&run->task, &first, &last);
-    return run_slices(run, first, last, err);
+    return run_slices(run, first, last, options->damage, err);
 }
 
 int rdct_decode(RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options, void *out, ptrdiff_t row_stride,
@@ -284,7 +299,7 @@ static int decode_planes(Run *run, const RdctDecodeOptions *options, RdctPlanes 
     run->task.base = options->base;
     run->task.planes = planes;
     run->task.exit = RDCT_EXIT_PLANES;
-    return run_slices(run, 0, run->task.layout->slices, err);
+    return run_slices(run, 0, run->task.layout->slices, options->damage, err);
 }
 
 int rdct_decode_planes(RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options, RdctPlanes *planes,
@@ -316,7 +331,7 @@ int rdct_decode_coefficients(RdctContext *ctx, const uint8_t *data, size_t size,
     if (status == RDCT_OK) {
         run.task.coefficients = coefficients;
         run.task.exit = RDCT_EXIT_COEFFICIENTS;
-        status = run_slices(&run, 0, run.task.layout->slices, err);
+        status = run_slices(&run, 0, run.task.layout->slices, options->damage, err);
     }
     run_close(&run);
     return status;

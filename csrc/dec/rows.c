@@ -202,7 +202,9 @@ static void find_levels(const RdctTask *task, RdctRowState *state, int mcu_row) 
     for (int c = 0; c < layout->components; c++) {
         const int v = c == 0 ? layout->v_samp : 1;
         for (int y = 0; y < v; y++) {
-            if (task->level_map)
+            if (state->lost)
+                memset(state->levels[c][y], RDCT_SKIP, (size_t)layout->blocks_wide[c]);
+            else if (task->level_map)
                 rdct_block_levels(layout, task->level_map, c, mcu_row * v + y, state->levels[c][y]);
             else
                 memset(state->levels[c][y], 0, (size_t)layout->blocks_wide[c]);

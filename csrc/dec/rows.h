@@ -19,6 +19,7 @@ typedef struct RdctRowState {
     int dc[3];             /* last quantised DC of a component... */
     RdctDcStep dc_step[3]; /* ...and its step; all zeros: none yet */
     int until_restart, restarts;
+    int lost;              /* nothing is read: every block is SKIP */
     uint8_t *levels[3][2]; /* of the blocks of this MCU row; storage of the caller */
 } RdctRowState;
 

@@ -26,11 +26,13 @@ static int check_bytes(const RdctTask *task, int slice, RdctError *err) {
     return RDCT_OK;
 }
 
-static void open_slice(const RdctTask *task, int slice, void *scratch, RdctRowState *state) {
+static void open_slice(const RdctTask *task, int slice, int lost, void *scratch, RdctRowState *state) {
     const size_t row = level_bytes(task->layout);
     uint8_t *levels = scratch;
     int64_t offset = task->scan_offset, size = (int64_t)task->size - offset;
-    if (task->slices) {
+    if (lost) {
+        offset = size = 0; /* its own may lie beyond the data */
+    } else if (task->slices) {
         offset = task->slices[slice].offset;
         size = task->slices[slice].size;
     }
@@ -39,6 +41,7 @@ static void open_slice(const RdctTask *task, int slice, void *scratch, RdctRowSt
     rdct_bitreader_init(&state->reader, state->start, (size_t)size, task->slices == NULL);
     state->until_restart = task->restart_interval;
     state->restarts = 0;
+    state->lost = lost;
     for (int c = 0; c < 3; c++) {
         state->dc[c] = 0;
         state->dc_step[c] = (RdctDcStep){0, 0};
@@ -77,16 +80,14 @@ static void row_target(const RdctTask *task, const RdctWindow *window, int mcu_r
     }
 }
 
-int rdct_decode_slice(const RdctTask *task, int slice, void *scratch, RdctError *err) {
+static int walk_slice(const RdctTask *task, int slice, int lost, void *scratch, RdctError *err) {
     const RdctLayout *layout = task->layout;
     const int side = 8 * layout->v_samp;
     RdctRowState state;
     RdctRowTarget target = {{NULL, NULL, NULL}, {0, 0, 0}};
     RdctWindow window;
     int first, last;
-    if (task->slices)
-        RDCT_TRY(check_bytes(task, slice, err));
-    open_slice(task, slice, scratch, &state);
+    open_slice(task, slice, lost, scratch, &state);
     if (task->exit == RDCT_EXIT_PIXELS)
         rdct_window_init(&window, layout, (int16_t *)(void *)((uint8_t *)scratch + 4 * level_bytes(layout)));
     rdct_slice_mcu_rows(layout, slice, &first, &last);
@@ -97,5 +98,15 @@ int rdct_decode_slice(const RdctTask *task, int slice, void *scratch, RdctError 
         if (task->exit == RDCT_EXIT_PIXELS)
             rdct_window_emit(task, &window, mcu_row, first, last);
     }
-    return task->slices ? check_end(&state, task, slice, err) : RDCT_OK;
+    return task->slices && !lost ? check_end(&state, task, slice, err) : RDCT_OK;
+}
+
+int rdct_decode_slice(const RdctTask *task, int slice, void *scratch, RdctError *err) {
+    if (task->slices)
+        RDCT_TRY(check_bytes(task, slice, err));
+    return walk_slice(task, slice, 0, scratch, err);
+}
+
+void rdct_conceal_slice(const RdctTask *task, int slice, void *scratch) {
+    (void)walk_slice(task, slice, 1, scratch, NULL); /* without bits nothing can be wrong */
 }

@@ -8,5 +8,7 @@
 /* Bytes of private memory a worker needs. */
 size_t rdct_slice_scratch_bytes(const RdctTask *task);
 int rdct_decode_slice(const RdctTask *task, int slice, void *scratch, RdctError *err);
+/* The same for a slice that cannot be decoded, as if all its regions were SKIP. */
+void rdct_conceal_slice(const RdctTask *task, int slice, void *scratch);
 
 #endif

@@ -78,6 +78,29 @@ def jpegs(pictures: dict[str, np.ndarray]) -> dict[str, bytes]:
     return out
 
 
+def scans() -> dict[str, bytes]:
+    out = {}
+    for i, subsampling in enumerate(("444", "422", "420", "grey")):
+        for restarts in (0, 1):
+            height, width = 20 + 7 * i, 50 - 9 * i
+            image = (
+                crops()["odd"][:height, :width] if subsampling != "grey" else crops()["grey"][:height, :width]
+            )
+            plan = codec.QuantPlan.uniform(1 + restarts, image.shape, region_blocks=1)
+            data = codec.encode(
+                image,
+                plan,
+                subsampling=subsampling,
+                format="jpeg",
+                entropy="huffman-fixed",
+                slice_rows=2 * restarts or None,
+            )
+            header = codec.read_header(data).header_bytes
+            choice = bytes([1 | 2 * i, restarts, image.shape[1] - 1, image.shape[0] - 1])
+            out[f"scan-{subsampling}-{restarts}"] = choice + data[header:]
+    return out
+
+
 def main() -> None:
     pictures = crops()
     decode = streams(pictures) | jpegs(pictures)
@@ -88,7 +111,22 @@ def main() -> None:
     seeds = {
         "decode": decode,
         "header": {name: data for name, data in decode.items() if not name.startswith("wide")} | sets,
+        # The first byte chooses entropy coding and slices, and whether a picture is made from what follows.
+        "transcode": {
+            f"{i % 8}-{name}": bytes([i % 8]) + data
+            for i, (name, data) in enumerate(decode.items())
+            if not name.startswith("wide") and not name.endswith(("fixed", "-1.jpg", "progressive.jpg"))
+        }
+        | {
+            f"made-{s}{n}": bytes([16 + n, s, 20 + 9 * s, 33, s, n]) + pixels[40 * n : 40 * n + 400]
+            for s in range(4)
+            for n in range(4)
+        },
+        # Files without their first marker, and scans behind the first bytes that choose what they are of.
+        "jpeg": {name: bytes(1) + data[2:] for name, data in decode.items() if name.endswith("jpg")}
+        | scans(),
         "alloc_fail": {f"{i:02}": bytes([i]) + data for i, data in enumerate(odd)},
+        "threads": {f"{i}": bytes([i, i // 2, i, i]) + pixels[50 * i : 50 * i + 90] for i in range(6)},
         # The first bytes choose sampling, entropy, format, slices, width, height, region size, SKIP.
         "roundtrip": {
             f"{s}{e}{f}": bytes([s, e, 3 * f, 1, 40 + s, 30 + e, f, s]) + pixels[: 300 + 100 * e]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Replays files through a harness: each whole, then each of its prefixes and single-byte changes at a stride that keeps a file to
- * a few hundred runs. Every input is copied to a block of its exact size, so that a sanitizer sees the first byte read past it. */
+ * a few hundred runs. With -r N each file as it is, N times: for a sanitizer that looks at threads, not inputs. Every input is copied to a block of its exact size, so that a sanitizer sees the first byte read past it. */
 #include <string.h>
 
 #include "target.h"
@@ -35,7 +35,8 @@ static void replay_variants(uint8_t *data, size_t size) {
 }
 
 int main(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
+    const int repeats = argc > 2 && strcmp(argv[1], "-r") == 0 ? atoi(argv[2]) : 0, first = repeats > 0 ? 3 : 1;
+    for (int i = first; i < argc; i++) {
         FILE *file = fopen(argv[i], "rb");
         if (file == NULL) {
             perror(argv[i]);
@@ -44,9 +45,13 @@ int main(int argc, char **argv) {
         static uint8_t data[1 << 20];
         const size_t size = fread(data, 1, sizeof data, file);
         fclose(file);
-        replay(data, size);
-        replay_variants(data, size);
+        for (int n = 0; n < repeats; n++)
+            replay(data, size);
+        if (repeats == 0) {
+            replay(data, size);
+            replay_variants(data, size);
+        }
     }
-    printf("%s: %d files, %ld executions\n", argv[0], argc - 1, executions);
-    return argc > 1 ? 0 : 2;
+    printf("%s: %d files, %ld executions\n", argv[0], argc - first, executions);
+    return argc > first ? 0 : 2;
 }

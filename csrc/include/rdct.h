@@ -131,6 +131,19 @@ typedef struct RdctHeader {
 
 typedef enum RdctSampleType { RDCT_U8 = 0, RDCT_U16 = 1, RDCT_F32 = 2 } RdctSampleType;
 
+/* A slice that was not decoded: lines y0..y1-1 of the picture, and why. why.slice says which it is. */
+typedef struct RdctLostSlice {
+    int32_t y0, y1;
+    RdctError why; /* RDCT_ERR_TRUNCATED or RDCT_ERR_CORRUPT */
+} RdctLostSlice;
+
+/* Room for what is lost. Filled in stream order; beyond the capacity slices are counted, but not stored. */
+typedef struct RdctDamage {
+    RdctLostSlice *lost; /* [capacity]; header.slices is always enough */
+    int32_t capacity;
+    int32_t count; /* out */
+} RdctDamage;
+
 typedef struct RdctDecodeOptions {
     int64_t max_pixels;              /* limit on width * height; <= 0 is refused */
     int32_t roi[4];                  /* x0, y0, x1, y1 half-open; all zero = the whole picture */
@@ -138,6 +151,9 @@ typedef struct RdctDecodeOptions {
     const RdctPlanes *base;          /* NULL, or (sample-128) x 16 of the same geometry: fills SKIP blocks */
     const RdctTableSet *const *sets; /* known table sets for streams that name one by id */
     int32_t set_count;
+    /* NULL: a damaged slice fails the call. Else it is decoded as if all of it were SKIP and reported here, and bytes behind the last
+     * slice are not looked at; damage to the header fails the call all the same. Not for JPEG files, which have no slices. */
+    RdctDamage *damage;
 } RdctDecodeOptions;
 
 typedef struct RdctContext RdctContext;
@@ -173,6 +189,12 @@ int rdct_encode(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, 
                 RdctEncodeStats *stats, RdctError *err);
 int rdct_encode_coefficients(RdctContext *ctx, const RdctCoefficients *coefficients, int width, int height, const RdctPlan *plan,
                              const RdctEncodeOptions *options, size_t *size, RdctEncodeStats *stats, RdctError *err);
+/* Quantised coefficients of many levels under one table a component, as a JPEG file has it: rewritten in place, so that value * step,
+ * clamped to -2048..2047, stays what it was. tables: u16 [3][64], steps 1..255 that divide those of every value (grey: three times the
+ * same); with one level in use and steps up to 255 nothing changes. RDCT_ERR_UNSUPPORTED for SKIP regions and for a value that leaves
+ * JPEG's range; coefficients are undefined then. */
+int rdct_merge_levels(RdctCoefficients *coefficients, int width, int height, int subsampling, const RdctPlan *plan, uint16_t *tables,
+                      RdctError *err);
 int rdct_take_output(RdctContext *ctx, uint8_t *out, size_t capacity, RdctError *err);
 /* Upper bound of any stream for a picture of this size (never computed from content). */
 int rdct_encode_bound(int width, int height, int subsampling, size_t *bound, RdctError *err);

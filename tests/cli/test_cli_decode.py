@@ -139,6 +139,49 @@ def test_levels_picture(folder, stream, decode):
     assert names(folder) == ["levels.png", "street.rdct", "x.png"]
 
 
+@pytest.fixture
+def sliced(folder, picture):
+    """(stream of three slices, its header's size, the picture)"""
+    data = codec.encode(picture, quality=80, slice_rows=1)
+    (folder / "street.rdct").write_bytes(data)
+    os.unlink("street.png")
+    return data, codec.read_header(data).header_bytes, codec.decode(data)
+
+
+def test_concealed_damage(folder, sliced, decode):
+    data, header, whole = sliced
+    (folder / "flipped.rdct").write_bytes(data[:header] + bytes([data[header] ^ 1]) + data[header + 1 :])
+    (folder / "cut.rdct").write_bytes(data[: header + 1])
+    (folder / "text.rdct").write_bytes(data[: header - 1])
+    names = ["street.rdct", "flipped.rdct", "cut.rdct", "text.rdct"]
+    assert decode(*names, "-o", "strict/").code == 1
+    done = decode(*names[:3], "-o", "out/", "--conceal", "--json")
+    assert done.code == 0
+    rows = json.loads(done.out)
+    assert [[one["slice"] for one in row["lost"]] for row in rows] == [[], [0], [0, 1, 2]]
+    assert rows[1]["lost"] == [{"slice": 0, "rows": [0, 24], "rule": "slice_crc", "offset": header}]
+    assert "stac-decode: flipped.rdct: lost slice 0 of 3; rows 0..23 are grey\n" in done.err
+    assert "stac-decode: cut.rdct: lost slices 0..2 of 3; rows 0..71 are grey\n" in done.err
+    assert done.err.count("lost") == 2
+    np.testing.assert_array_equal(np.asarray(Image.open("out/street.png")), whole)
+    flipped = np.asarray(Image.open("out/flipped.png"))
+    assert (flipped[:24] == 128).all()
+    np.testing.assert_array_equal(flipped[24:], whole[24:])
+    assert (np.asarray(Image.open("out/cut.png")) == 128).all()
+    done = decode("text.rdct", "--conceal")
+    assert (done.code, os.path.exists("text.png")) == (1, False)
+
+
+def test_concealing_changes_nothing_else(folder, sliced, decode):
+    assert decode("street.rdct", "--conceal", "--quiet").err == ""
+    (row,) = json.loads(decode("street.rdct", "--conceal", "--info", "--json").out)
+    assert "lost" not in row  # nothing was decoded
+    Image.open("street.png").save("other.jpg")
+    done = decode("other.jpg", "--conceal", "-f")
+    assert done.code == 1
+    assert "a JPEG file has no slices" in done.err
+
+
 def test_max_pixels(folder, stream, decode):
     done = decode("street.rdct", "--max-pixels", 96 * 72 - 1)
     assert done.code == 1

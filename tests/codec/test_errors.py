@@ -451,8 +451,6 @@ NOT_YET = {
     "refine": (lambda: codec.encode(IMAGE, refine=DATA), ""),
     "refine, decoding": (lambda: codec.decode(DATA, refine=DATA), ""),
     "context": (lambda: codec.encode(IMAGE, entropy="context"), ""),
-    "conceal": (lambda: codec.decode(DATA, on_damage="conceal"), ""),
-    "report": (lambda: codec.decode(DATA, report=[]), ""),
     "jpeg, levels": (lambda: codec.encode(IMAGE, MANY, format="jpeg"), "jpeg_levels"),
     "jpeg, SKIP": (
         lambda: codec.encode(IMAGE, PLAN.with_map([[0, 255], [0, 0]]), format="jpeg"),

@@ -185,14 +185,149 @@ def test_threads_and_buffers_do_not_matter():
     assert codec.transcode(bytearray(data)) == data
 
 
-# --------------------------------------------------------------------------------------------------- errors
+@pytest.mark.parametrize("subsampling", ALL)
+def test_slices_change_alone(subsampling):
+    image, plan = many_levels(subsampling, skip=2)
+    streams = {
+        rows: codec.encode(image, plan, subsampling=subsampling, slice_rows=rows) for rows in (2, 4, 7)
+    }
+    for data in streams.values():
+        for rows, expected in streams.items():
+            assert codec.transcode(data, slice_rows=rows) == expected
+    assert codec.transcode(streams[4]) == streams[4]
 
 
-def test_many_levels_are_no_jpeg():
-    data = codec.encode(*many_levels())
-    with pytest.raises(codec.UnsupportedError, match="4 levels in use") as caught:
+# ------------------------------------------------------------------------------- many levels under one table
+
+
+def dequantised(data):
+    """Coefficients as the decoder reconstructs them, clamped."""
+    found = codec.decode_coefficients(data)
+    parsed = reference.parse(data) if data[:4] == b"RDCT" else None
+    out = []
+    for c, plane in enumerate(found.planes):
+        levels = np.array(reference.block_levels(parsed, c)) if parsed else np.zeros(plane.shape[:2], int)
+        out.append(np.clip(plane * found.tables[levels, c].astype(int), -2048, 2047))
+    return out
+
+
+def assert_merged(jpeg, data):
+    assert all(map(np.array_equal, dequantised(jpeg), dequantised(data)))
+    back = codec.transcode(jpeg)
+    assert all(map(np.array_equal, dequantised(back), dequantised(data)))
+    assert codec.transcode(back, format="jpeg") == jpeg
+
+
+@pytest.mark.parametrize("subsampling", ALL)
+@pytest.mark.parametrize("log", [True, False])
+def test_many_levels_become_one_table(subsampling, log):
+    for scale in (0.5, 1.0, 3.0):
+        image, plan = many_levels(subsampling, scale=scale, log=log)
+        for slice_rows in (2, 7):
+            data = codec.encode(image, plan, subsampling=subsampling, slice_rows=slice_rows)
+            jpeg = codec.transcode(data, format="jpeg")
+            assert_merged(jpeg, data)
+            assert jpeg == codec.transcode(data, format="jpeg", threads=3)
+            if slice_rows == 7 or subsampling != "420":
+                assert np.array_equal(codec.decode(jpeg), codec.decode(data))
+                distance = np.abs(pillow_pixels(jpeg).astype(int) - codec.decode(data))
+                assert distance.mean() < 1
+
+
+def test_the_steps_are_the_largest_that_divide():
+    tables = np.empty((4, 3, 8, 8), int)
+    tables[:] = np.array([12, 18, 30, 255]).reshape(4, 1, 1, 1)  # the last is not in use
+    planes = [np.zeros((1, 3, 8, 8), np.int16) for _ in range(3)]
+    values = {  # what levels 0, 1, 2 hold -> the step
+        (0, 1): ((1, 2, 3), 6),
+        (0, 2): ((1, 0, 3), 6),
+        (0, 3): ((1, 0, 0), 12),
+        (0, 4): ((0, 5, -1), 6),
+        (0, 5): ((0, 0, 7), 30),
+        (0, 6): ((0, 9, 0), 18),
+        (7, 7): ((0, 0, 0), 6),  # of all levels in use
+    }
+    for (v, u), (three, _) in values.items():
+        planes[1][0, :, v, u] = three
+    level_map = np.array([[0, 1, 2]], np.uint8)
+    data = codec.encode_coefficients(codec.Coefficients(tuple(planes), tables, level_map, 1, "444", 24, 8))
+    jpeg = codec.transcode(data, format="jpeg")
+    assert_merged(jpeg, data)
+    found = codec.decode_coefficients(jpeg)
+    for (v, u), (three, step) in values.items():
+        assert found.tables[0, 1, v, u] == step, (v, u)
+        expected = [value * steps // step for value, steps in zip(three, (12, 18, 30), strict=True)]
+        assert found.planes[1][0, :, v, u].tolist() == expected
+
+
+def one_block_each(values, steps, n=(3, 4)):
+    """A grey stream of one block a level, with one value each."""
+    plane = np.zeros((1, len(values), 8, 8), np.int16)
+    plane[(0, slice(None), *n)] = values
+    tables = np.ones((len(steps), 3, 8, 8), int)
+    tables[(slice(None), slice(None), *n)] = np.array(steps)[:, None]
+    level_map = np.arange(len(values), dtype=np.uint8)[None]
+    coefficients = codec.Coefficients((plane,), tables, level_map, 1, "grey", 8 * len(values), 8)
+    return codec.encode_coefficients(coefficients)
+
+
+@pytest.mark.parametrize(
+    ("values", "steps", "step", "expected"),
+    [
+        ((100, -3), (256, 1024), 128, (16, -16)),  # steps above 255; -3 * 1024 is cut off
+        ((4, 4), (257, 514), 1, None),  # a prime: 1028 has no size
+        ((3, 3), (257, 514), 1, None),
+        ((1, 1), (257, 257), 1, (257, 257)),
+        ((3, -3), (300, 600), 150, (6, -12)),
+        ((700, -700), (4, 6), 2, None),  # cut off at 2047, but still out of range
+        ((-700, 682), (3, 6), 3, (-700, 683)),  # the first keeps its step
+        ((1023, -1023), (1, 2), 1, None),
+        ((1023, -511), (1, 2), 1, (1023, -1022)),
+        ((1023, 1), (7, 7), 7, (1023, 1)),  # one step in use: nothing is touched, cut off or not
+    ],
+)
+def test_ranges(values, steps, step, expected):
+    data = one_block_each(values, steps)
+    if expected is None:
+        with pytest.raises(
+            codec.UnsupportedError, match=r"coefficient 28 .* -1023\.\.1023; decode it"
+        ) as caught:
+            codec.transcode(data, format="jpeg")
+        assert caught.value.rule == "jpeg_ac_range"
+        return
+    jpeg = codec.transcode(data, format="jpeg")
+    assert_merged(jpeg, data)
+    found = codec.decode_coefficients(jpeg)
+    assert found.tables[0, 0, 3, 4] == step
+    assert found.planes[0][0, :, 3, 4].tolist() == list(expected)
+    assert np.array_equal(codec.decode(jpeg), codec.decode(data))
+
+
+def test_dc_under_one_table():
+    data = one_block_each((500, 300, -300), (3, 5, 9), n=(0, 0))
+    with pytest.raises(codec.UnsupportedError, match="DC difference") as caught:
         codec.transcode(data, format="jpeg")
-    assert caught.value.rule == "jpeg_levels"
+    assert caught.value.rule == "jpeg_dc_difference"
+    data = one_block_each((700, 300, -300), (3, 5, 1), n=(0, 0))
+    jpeg = codec.transcode(data, format="jpeg")
+    assert_merged(jpeg, data)
+    assert codec.decode_coefficients(jpeg).planes[0][0, :, 0, 0].tolist() == [2047, 1500, -300]
+
+
+def test_merging_changes_no_jpeg():
+    """Values that the reconstruction cuts off stay as a JPEG file has them."""
+    plane = np.zeros((1, 1, 8, 8), np.int16)
+    plane[0, 0, 2, 2] = 1023
+    tables = np.full((1, 3, 8, 8), 255)
+    jpeg = codec.encode_coefficients(
+        codec.Coefficients((plane,), tables, np.zeros((1, 1), np.uint8), 1, "grey", 8, 8), format="jpeg"
+    )
+    assert (
+        codec.transcode(codec.transcode(jpeg), format="jpeg") == jpeg == codec.transcode(jpeg, format="jpeg")
+    )
+
+
+# --------------------------------------------------------------------------------------------------- errors
 
 
 @pytest.mark.parametrize("level_map", [[[0, codec.SKIP]], [[codec.SKIP, codec.SKIP]]])
@@ -201,19 +336,6 @@ def test_skip_is_no_jpeg(level_map):
     with pytest.raises(codec.UnsupportedError, match="SKIP") as caught:
         codec.transcode(data, format="jpeg")
     assert caught.value.rule == "jpeg_skip"
-
-
-def test_large_steps_are_no_jpeg():
-    plan = codec.QuantPlan(np.full((1, 3, 8, 8), 200), [[0, 0]])
-    image = street("444", 24, 48)
-    assert codec.transcode(codec.encode(image, plan.with_scale(255 / 200)), format="jpeg")
-    with pytest.raises(ValueError, match="steps up to 256") as caught:
-        codec.transcode(codec.encode(image, plan.with_scale(256 / 200)), format="jpeg")
-    assert caught.value.rule == "jpeg_step"
-    grey = codec.encode(
-        image[..., 0], codec.QuantPlan(np.stack([plan.tables[0] - [[[0]], [[-200]], [[-200]]]]), [[0, 0]])
-    )
-    assert same(codec.transcode(grey, format="jpeg"), grey)  # chroma tables of a grey picture do not matter
 
 
 def test_missing_table_sets():
@@ -275,6 +397,10 @@ def test_what_no_jpeg_can_say_is_refused():
     coefficients = codec.Coefficients(tuple(planes), ones, level_map, 1, "444", 8, 16)
     data = codec.encode_coefficients(coefficients, slice_rows=1)
     assert same(codec.transcode(data), data)
-    with pytest.raises(ValueError, match="DC"):
+    with pytest.raises(codec.UnsupportedError, match=r"DC difference .* -4094, .*slice_rows=") as caught:
         codec.transcode(data, format="jpeg")
+    assert caught.value.rule == "jpeg_dc_difference"
     assert same(codec.transcode(data, format="jpeg", slice_rows=1), data)
+    with pytest.raises(ValueError, match="DC difference") as caught:
+        codec.transcode(data, slice_rows=2)
+    assert caught.value.rule == "dc_difference"
