@@ -41,11 +41,13 @@ checkasm = Extension(
     sources=[
         "codec/_checkasm.pyx",
         "csrc/tests/checkasm.c",
+        "csrc/tests/checkrdo.c",
+        "csrc/enc/rdo.c",
         "csrc/common/status.c",
         "csrc/common/tables.c",
         *(path for path in under("*.c") if path.startswith("csrc/dsp/")),
     ],
-    depends=["csrc/tests/checkasm.h", *under("*.h")],
+    depends=["csrc/tests/checkasm.h", "csrc/tests/checkrdo.h", *under("*.h")],
     include_dirs=["csrc", "csrc/include"],
     extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],
 )

@@ -16,6 +16,9 @@ cdef extern from "tests/checkasm.h" nogil:
     size_t rdct_checkasm_bench(int kernel, int cpu, int calls)
     int rdct_checkasm_quantizer()
 
+cdef extern from "tests/checkrdo.h" nogil:
+    int rdct_checkrdo(unsigned seed, int blocks)
+
 _CPUS = {
     "c": RDCT_CPU_C,
     "ssse3": RDCT_CPU_SSSE3,
@@ -74,8 +77,20 @@ def bench(str kernel, str cpu, int calls):
 
 
 def quantizer_differs():
-    """int: the first step for which quantising differs from true division; 0 = none in 1..4095, for all coefficients."""
+    """int: the first step for which quantising differs from true division, for all coefficients; -1 if keeping
+    them whole does; 0 = none.
+    """
     cdef int step
     with nogil:
         step = rdct_checkasm_quantizer()
     return step
+
+
+def rdo_misses(unsigned seed=0, int blocks=300):
+    """int: the first random block (from 1) for which the search of enc/rdo.h does not find the least cost that
+    trying everything finds; 0 = none.
+    """
+    cdef int block
+    with nogil:
+        block = rdct_checkrdo(seed, blocks)
+    return block

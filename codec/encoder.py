@@ -280,7 +280,10 @@ def encode(
         Resolution of chroma: full, halved across, halved both ways. A grey picture has none; "grey" is
         accepted for it.
     format : {"rdct", "jpeg"}
-        "jpeg" writes a baseline JPEG file; it needs a plan of one level, without SKIP, with steps up to 255.
+        "jpeg" writes a baseline JPEG file, which cannot SKIP. A plan with one level in use needs steps up to
+        255. With more, all regions share a base table a component, 7/8 of the median step of the regions,
+        and each is quantised to the least rate and distortion by the measure of its own level: regions
+        coarser than the base come out like their level, finer ones no better than the base.
     entropy : {"huffman", "huffman-fixed"}
         Huffman tables made for this picture, or the best fixed ones: a rate band of the plan's table set,
         else the typical tables of T.81.
@@ -306,7 +309,8 @@ def encode(
     TypeError, ValueError
         Names the argument, its value and the rule it broke.
     UnsupportedError
-        A combination that this version does not write.
+        A combination that this version does not write: SKIP in a JPEG file (``rule`` "jpeg_skip"), or
+        coefficients quantised at many levels ("jpeg_levels").
 
     Examples
     --------

@@ -162,7 +162,7 @@ def encode_parser() -> argparse.ArgumentParser:
         "--format",
         choices=("rdct", "jpeg"),
         default="rdct",
-        help="jpeg: a standard baseline JPEG with one table (default: rdct)",
+        help="jpeg: a standard baseline JPEG, for any decoder (default: rdct)",
     )
     stream.add_argument(
         "--entropy",

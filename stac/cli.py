@@ -170,11 +170,8 @@ class _Encode(_Command):
         self.conflict(
             args.format == "jpeg",
             "--format jpeg",
-            "levels by region, which need --format rdct",
+            "an rdct stream",
             paper=args.paper,
-            regions=args.regions,
-            heatmap=args.heatmap,
-            gradient_at=args.gradient_at,
             tables_by_id=args.tables_by_id,
         )
         if args.paper:
@@ -209,10 +206,8 @@ class _Encode(_Command):
             )
         if args.tables_by_id and self.tables.budget is None:
             raise UsageError("--tables-by-id needs a table set that others can have; give --tables FILE")
-        if args.format == "jpeg":
-            self.console.warn(
-                "a JPEG file has one table for all regions: the middle level's is used, steps up to 255"
-            )
+        if args.format == "jpeg" and args.no_model:
+            self.console.warn("without a network the file has the middle level's table, steps up to 255")
         if args.verbose:
             self.console.detail(_licences(self.model, self.tables))
 

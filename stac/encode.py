@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from stac.ladder import GenericLadder, generic_ladder
-from stac.levels import Selection, scale_q8, select_levels, steps_at_scale
+from stac.levels import Selection, scale_q8, select_levels
 from stac.pictures import as_rgb
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Encoded:
     plan : codec.QuantPlan
         What steered the encoder: table set, scale, level map.
     scale : float
-        The scale of steps and budget; the plan's own unless the format is "jpeg", whose one table
-        has it worked in.
+        The scale of steps and budget; the plan's own unless that is the one table of a JPEG file
+        without regions, which has it worked in.
     decoded : numpy.ndarray or None
         u8, what `codec.decode(data)` gives (None without a network).
     selection : Selection or None
@@ -143,7 +143,8 @@ def encode_image(
     subsampling : {"444", "422", "420"}
         Of chroma; without meaning for grey.
     format : {"rdct", "jpeg"}
-        "jpeg" uses one table, the middle level's at the scale, steps capped at 255 (GRACE).
+        "jpeg" writes the same plan as a JPEG file (see `codec.encode`); where only one level is in
+        use, as without a network, with that level's table, steps capped at 255.
     gradient_at : {"decoded", "raw"}
         Where gradients are taken: on the picture decoded from the middle level at the same scale
         (as in the paper; once for each scale that is tried), or on the raw one (once).
@@ -197,7 +198,7 @@ def encode_image(
         raw_labels=raw_labels,
     )
     if agreement is None:
-        return job.at(_scale(tables, model, format, scale, quality, budget))
+        return job.at(_scale(tables, model, scale, quality, budget))
     return _search(job, agreement, on_trial)
 
 
@@ -256,16 +257,15 @@ def _paper_set(tables: NetworkTables | GenericLadder) -> TableSet:
     return TableSet.from_log(own.log_base, offsets, own.bands)
 
 
-def _scale(tables, model, format, scale, quality, budget) -> float:
+def _scale(tables, model, scale, quality, budget) -> float:
     if scale is not None:
         return scale
     if budget is not None:
         if tables.budget is None:
             raise ValueError("a budget needs a table set made for the network; the generic ladder has none")
         return tables.scale_for_budget(budget)
-    uniform = model is None or format == "jpeg"
     return tables.scale_for_quality(
-        DEFAULT_QUALITY if quality is None else quality, "uniform" if uniform else "regions"
+        DEFAULT_QUALITY if quality is None else quality, "uniform" if model is None else "regions"
     )
 
 
@@ -330,16 +330,20 @@ class _Job:
 
         scale = scale_q8(scale) / 256
         selection = None
+        plan = self._uniform(scale)
+        if self.model is not None:
+            selection = self._select(plan, scale)
+            plan = plan.with_map(selection.level_map)
         if self.format == "jpeg":
-            plan = self._single_table(scale)
-            options = {"format": "jpeg"}
-        else:
-            plan = self._uniform(scale)
-            options = {"tables": self.tables_mode}
-            if self.model is not None:
-                selection = self._select(plan, scale)
-                plan = plan.with_map(selection.level_map)
-        data = codec.encode(self.image, plan, subsampling=self.subsampling, **options, **self.encode_options)
+            plan = _within_jpeg(plan)
+        data = codec.encode(
+            self.image,
+            plan,
+            subsampling=self.subsampling,
+            format=self.format,
+            tables=self.tables_mode,
+            **self.encode_options,
+        )
         result = Encoded(data, plan, scale, selection=selection)
         return result if self.model is None else self._judged(result)
 
@@ -402,9 +406,15 @@ class _Job:
         )
         return codec.QuantPlan(self.table_set, level_map, self.region_blocks, scale)
 
-    def _single_table(self, scale: float) -> QuantPlan:
-        import codec
 
-        steps = steps_at_scale(self.table_set.tables[self.table_set.levels // 2], scale, MAX_STEP_JPEG)
-        level_map = np.zeros(codec.map_shape(*self.image.shape[:2], self.region_blocks), np.uint8)
-        return codec.QuantPlan(steps[None].astype(np.uint16), level_map, self.region_blocks)
+def _within_jpeg(plan: QuantPlan) -> QuantPlan:
+    """A plan with one level in use as that one table with steps that JPEG has; any other as it is, for
+    `codec.encode` then finds a table itself.
+    """
+    import codec
+
+    level = plan.level_map.flat[0]
+    if np.any(plan.level_map != level):
+        return plan
+    steps = np.minimum(plan.steps[level : level + 1], MAX_STEP_JPEG)
+    return codec.QuantPlan(steps, np.zeros_like(plan.level_map), plan.region_blocks)

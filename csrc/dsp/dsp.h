@@ -52,6 +52,7 @@ typedef struct RdctDsp {
 /* cpu: RdctCpu. Returns 0, or -1 if this machine or build lacks what was asked for. */
 int rdct_dsp_init(RdctDsp *dsp, int cpu);
 void rdct_quantizer_init(RdctQuantizer *quantizer, const uint16_t *steps); /* steps: natural order */
+void rdct_quantizer_init_keep(RdctQuantizer *quantizer);                   /* qcoef = coefficient, x 8 as it is */
 /* CRC-32C for whoever has no RdctDsp at hand (headers); the same value as every crc32c kernel. */
 uint32_t rdct_crc32c(const uint8_t *data, size_t size);
 

@@ -20,6 +20,15 @@ void rdct_quantizer_init(RdctQuantizer *quantizer, const uint16_t *steps) {
     }
 }
 
+/* x -> (x + 2) * 65535 >> 16 = x + 1 -> (x + 1) * 65535 >> 16 = x, for x in 0..65533. */
+void rdct_quantizer_init_keep(RdctQuantizer *quantizer) {
+    for (int k = 0; k < 64; k++) {
+        quantizer->half[k] = 2;
+        quantizer->reciprocal[k] = UINT16_MAX;
+        quantizer->scale[k] = UINT16_MAX;
+    }
+}
+
 uint64_t rdct_quantize_c(const int16_t *coefficients, const RdctQuantizer *quantizer, int16_t *qcoef) {
     uint64_t nonzero = 0;
     for (int k = 0; k < 64; k++) {

@@ -3,6 +3,7 @@
 
 #include "common/status.h"
 #include "common/tables.h"
+#include "enc/stock.h"
 #include "enc/symbols.h"
 #include "stream/huffman.h"
 
@@ -95,18 +96,19 @@ static int check_bands(const RdctTableSet *set, int tables, RdctError *err) {
 }
 
 static int check_jpeg(const RdctEncodeOptions *options, const RdctPlan *plan, const RdctLayout *layout, const uint16_t *steps,
-                      RdctError *err) {
+                      int quantized, RdctError *err) {
     if (options->tables_by_id)
         FAIL("jpeg_tables_by_id", "tables_by_id must be 0 for JPEG, which always carries its tables");
     const size_t regions = (size_t)layout->map_rows * (size_t)layout->map_cols;
-    const int level = plan->level_map[0];
-    for (size_t i = 0; i < regions; i++) {
+    const int level = plan->level_map[0], many = rdct_stock_needed(plan);
+    for (size_t i = 0; i < regions; i++)
         if (plan->level_map[i] == RDCT_SKIP)
-            return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "jpeg_skip", "SKIP regions in JPEG come with stock-decodable region coding");
-        if (plan->level_map[i] != level)
-            return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "jpeg_levels", "many levels in JPEG come with stock-decodable region coding");
-    }
-    for (int i = 0; i < 64 * layout->components; i++)
+            return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "jpeg_skip",
+                             "a JPEG file cannot leave out regions: give SKIP regions the coarsest level, or write an rdct stream");
+    if (many && quantized)
+        return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "jpeg_levels",
+                         "coefficients quantised at many levels cannot share the one table of a JPEG file: encode the picture itself");
+    for (int i = 0; !many && i < 64 * layout->components; i++)
         if (steps[192 * level + i] > 255)
             FAIL("jpeg_step", "step %d of component %d is %d, but JPEG needs 1..255", i % 64, i / 64, steps[192 * level + i]);
     const int64_t interval = (int64_t)layout->slice_rows * layout->region_blocks / layout->v_samp * layout->mcu_wide;
@@ -117,7 +119,7 @@ static int check_jpeg(const RdctEncodeOptions *options, const RdctPlan *plan, co
 }
 
 int rdct_check_options(const RdctEncodeOptions *options, const RdctPlan *plan, const RdctLayout *layout, const uint16_t *steps,
-                       RdctError *err) {
+                       int quantized, RdctError *err) {
     if (options->format != RDCT_FORMAT_RDCT && options->format != RDCT_FORMAT_JPEG)
         FAIL("format", "format is %d, but must be 0 (rdct) or 1 (JPEG)", options->format);
     if (options->entropy < RDCT_HUFFMAN || options->entropy > RDCT_CONTEXT)
@@ -128,7 +130,7 @@ int rdct_check_options(const RdctEncodeOptions *options, const RdctPlan *plan, c
         return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "entropy_context", "context-modelled entropy coding is reserved and not written yet");
     if (options->entropy == RDCT_HUFFMAN_FIXED)
         RDCT_TRY(check_bands(plan->set, layout->components == 1 ? 2 : 4, err));
-    return options->format == RDCT_FORMAT_JPEG ? check_jpeg(options, plan, layout, steps, err) : RDCT_OK;
+    return options->format == RDCT_FORMAT_JPEG ? check_jpeg(options, plan, layout, steps, quantized, err) : RDCT_OK;
 }
 
 int rdct_check_coefficients(const RdctCoefficients *coefficients, const RdctLayout *layout, RdctError *err) {

@@ -10,9 +10,9 @@
 int rdct_check_image(const RdctImage *image, int subsampling, RdctError *err);
 /* Plan and its table set against the layout. */
 int rdct_check_plan(const RdctPlan *plan, const RdctLayout *layout, RdctError *err);
-/* Options against plan and layout; steps u16 [levels][3][64] after scaling. */
+/* Options against plan and layout; steps u16 [levels][3][64] after scaling; quantized: the qcoefs are given, and cannot change. */
 int rdct_check_options(const RdctEncodeOptions *options, const RdctPlan *plan, const RdctLayout *layout, const uint16_t *steps,
-                       RdctError *err);
+                       int quantized, RdctError *err);
 /* Shape and pointers of coefficient planes or sample planes. */
 int rdct_check_coefficients(const RdctCoefficients *coefficients, const RdctLayout *layout, RdctError *err);
 int rdct_check_planes(const RdctPlanes *planes, const RdctLayout *layout, RdctError *err);

@@ -4,6 +4,8 @@
  *   huffman        rows -> tokens, counted  |  tables from the counts  |  slices coded
  *   huffman-fixed  a sample of rows -> tokens, counted  |  band chosen  |  the other rows -> tokens, each coded at once
  *
+ * Where one table serves many levels (stock.h), a sample of rows tells beforehand what symbols cost.
+ *
  * Slices are independent jobs and counts are sums, so no byte depends on which thread did what. */
 #include "enc/encoder.h"
 
@@ -183,7 +185,7 @@ static int write_header(RdctEncoder *encoder, const RdctHuffmanLengths *huffman,
     const RdctLayout *layout = &encoder->layout;
     if (is_jpeg(encoder)) {
         const int interval = layout->slices > 1 ? layout->slice_rows * layout->region_blocks / layout->v_samp * layout->mcu_wide : 0;
-        const uint16_t *steps = encoder->steps + 192 * encoder->plan->level_map[0];
+        const uint16_t *steps = encoder->stock != NULL ? encoder->stock->base : encoder->steps + 192 * encoder->plan->level_map[0];
         return rdct_jfif_write(layout, steps, huffman, interval, out, capacity, size, stats, err);
     }
     const RdctHeaderInput input = {
@@ -252,11 +254,24 @@ static void fill_stats(RdctEncodeStats *stats, const RdctSymbolCounts *counts, i
     stats->band = band;
 }
 
+/* A sample of rows, optimised for the typical tables, tells what symbols of this picture cost; the rows are then made anew. */
+static int learn_rates(RdctEncoder *encoder, RdctError *err) {
+    RdctSymbolCounts sample;
+    rdct_pool_run(encoder->ctx->pool, rdct_sample_rows(encoder->layout.mcu_high), sample_job, encoder);
+    sum_counts(encoder, &sample);
+    clear_counts(encoder);
+    for (int y = 0; y < encoder->layout.mcu_high; y++)
+        encoder->rows[y].tokens = NULL;
+    return rdct_stock_set_rates(encoder->stock, sample.table, err);
+}
+
 static int encode(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
     RdctHuffmanLengths optimal;
     const RdctHuffmanLengths *huffman = NULL;
     RdctSymbolCounts counts;
     int band = -1;
+    if (encoder->stock != NULL)
+        RDCT_TRY(learn_rates(encoder, err));
     if (encoder->image != NULL && too_few_slices(encoder))
         rdct_pool_run(encoder->ctx->pool, encoder->layout.mcu_high, prepare_job, encoder);
     RDCT_TRY(choose_tables(encoder, &counts, &optimal, &huffman, &band, err));
@@ -292,7 +307,9 @@ static int begin(RdctEncoder *encoder, RdctContext *ctx, int width, int height, 
 static int finish(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
     const int twice = encoder->options->entropy != RDCT_HUFFMAN_FIXED || encoder->image == NULL || too_few_slices(encoder);
     RDCT_TRY(rdct_encoder_setup(encoder, twice ? RDCT_KEEP_ALL : RDCT_KEEP_SAMPLE, err));
-    RDCT_TRY(rdct_check_options(encoder->options, encoder->plan, &encoder->layout, encoder->steps, err));
+    RDCT_TRY(rdct_check_options(encoder->options, encoder->plan, &encoder->layout, encoder->steps, encoder->image == NULL, err));
+    if (is_jpeg(encoder) && rdct_stock_needed(encoder->plan))
+        RDCT_TRY(rdct_encoder_setup_stock(encoder, err));
     RDCT_TRY(encode(encoder, size, stats, err));
     encoder->ctx->output_size = *size;
     return RDCT_OK;

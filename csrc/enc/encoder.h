@@ -6,6 +6,7 @@
 #include "common/context.h"
 #include "common/layout.h"
 #include "enc/rows.h"
+#include "enc/stock.h"
 #include "enc/symbols.h"
 
 typedef struct RdctEncodeWorker {
@@ -33,6 +34,7 @@ typedef struct RdctEncoder {
     const RdctEncodeOptions *options;
     uint16_t *steps;           /* [levels][3][64], scaled */
     RdctQuantizer *quantizers; /* [levels][3] */
+    RdctStock *stock;          /* NULL unless regions of many levels share one table */
     RdctWalk walk;
     RdctEncodeWorker *workers; /* [threads] */
     RdctKept kept;
@@ -48,6 +50,8 @@ typedef struct RdctEncoder {
 
 /* After the checks of image, plan and layout, and with image or given set. */
 int rdct_encoder_setup(RdctEncoder *encoder, RdctKept kept, RdctError *err);
+/* After rdct_encoder_setup and the check of the options: one table for all levels of the plan. */
+int rdct_encoder_setup_stock(RdctEncoder *encoder, RdctError *err);
 /* Levels and qcoefs of an MCU row, from the image or from the given ones, which are checked, into the worker's memory. */
 int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err);
 /* The tokens of a row: those kept, or made now. *row is valid until the worker's next row unless the row is kept. */

@@ -13,6 +13,10 @@ static int plane_rows(const RdctLayout *layout, int component) {
     return component == 0 ? 8 * layout->v_samp : 8;
 }
 
+size_t rdct_row_blocks(const RdctLayout *layout, int component) {
+    return (size_t)layout->blocks_wide[component] * (size_t)(plane_rows(layout, component) / 8);
+}
+
 /* One sample more than the width: an odd last column is paired with itself. */
 static size_t full_samples(const RdctLayout *layout) {
     return layout->h_samp > 1 ? (size_t)layout->width + 1 : 0;
@@ -51,7 +55,7 @@ static void lay_out(RdctRowWork *work, const RdctLayout *layout, Pieces *pieces)
     for (int i = 0; i < 4; i++)
         work->strip.full[i] = take(pieces, full_samples(layout), sizeof(int16_t));
     for (int c = 0; c < layout->components; c++) {
-        const size_t blocks = (size_t)layout->blocks_wide[c] * (size_t)(plane_rows(layout, c) / 8);
+        const size_t blocks = rdct_row_blocks(layout, c);
         work->strip.plane[c] = take(pieces, blocks, 64 * sizeof(int16_t));
         work->blocks.qcoef[c] = take(pieces, blocks, 64 * sizeof(int16_t));
         work->blocks.nonzero[c] = take(pieces, blocks, sizeof(uint64_t));

@@ -28,6 +28,8 @@ typedef struct RdctRowWork {
     uint32_t *tokens;                 /* rdct_row_tokens_bound */
 } RdctRowWork;
 
+/* Blocks of a component in an MCU row. */
+size_t rdct_row_blocks(const RdctLayout *layout, int component);
 size_t rdct_row_work_bytes(const RdctLayout *layout);
 /* memory: rdct_row_work_bytes, aligned to 64. */
 void rdct_row_work_init(RdctRowWork *work, const RdctLayout *layout, uint8_t *memory);

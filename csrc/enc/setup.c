@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Uses of RdctContext.shared. */
-enum { SHARED_STEPS, SHARED_QUANTIZERS, SHARED_WORKERS, SHARED_WORK, SHARED_ROWS, SHARED_TOKENS, SHARED_SLICES };
+enum { SHARED_STEPS, SHARED_QUANTIZERS, SHARED_WORKERS, SHARED_WORK, SHARED_ROWS, SHARED_TOKENS, SHARED_SLICES, SHARED_STOCK };
 
 static int no_memory(RdctError *err) {
     return rdct_fail(err, RDCT_ERR_MEMORY, "memory", "no memory to encode");
@@ -77,6 +77,30 @@ int rdct_encoder_setup(RdctEncoder *encoder, RdctKept kept, RdctError *err) {
     return RDCT_OK;
 }
 
+static size_t whole_lines(size_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
+
+int rdct_encoder_setup_stock(RdctEncoder *encoder, RdctError *err) {
+    const size_t tables = 3 * (size_t)encoder->plan->set->levels, threads = (size_t)rdct_pool_threads(encoder->ctx->pool);
+    const size_t each = rdct_row_work_bytes(&encoder->layout);
+    const size_t front = whole_lines(sizeof(RdctStock) + threads * sizeof(RdctRowWork) + tables * sizeof(RdctRdoTable));
+    uint8_t *memory = rdct_scratch_reserve(&encoder->ctx->shared[SHARED_STOCK], 1, front + threads * each);
+    if (memory == NULL)
+        return no_memory(err);
+    RdctStock *stock = (RdctStock *)(void *)memory; /* descending alignment */
+    stock->whole = (RdctRowWork *)(void *)(stock + 1);
+    stock->tables = (RdctRdoTable *)(void *)(stock->whole + threads);
+    for (size_t i = 0; i < threads; i++)
+        rdct_row_work_init(&stock->whole[i], &encoder->layout, memory + front + i * each);
+    rdct_stock_init(stock, encoder->plan, encoder->steps);
+    for (size_t t = 0; t < tables; t++)
+        rdct_quantizer_init(&encoder->quantizers[t], stock->base + 64 * (t % 3));
+    rdct_walk_init(&encoder->walk, &encoder->layout, stock->base);
+    encoder->stock = stock;
+    return RDCT_OK;
+}
+
 int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err) {
     const RdctLayout *layout = &encoder->layout;
     const RdctDsp *dsp = &encoder->ctx->dsp;
@@ -86,6 +110,8 @@ int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker
         return rdct_take_values(encoder->given, layout, mcu_row, &work->blocks, err);
     rdct_rows_load(dsp, layout, encoder->image, mcu_row, &work->strip);
     rdct_rows_quantize(dsp, layout, encoder->quantizers, work);
+    if (encoder->stock != NULL)
+        rdct_stock_refine(encoder->stock, dsp, layout, work, worker);
     return RDCT_OK;
 }
 

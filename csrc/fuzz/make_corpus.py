@@ -127,12 +127,18 @@ def main() -> None:
         | scans(),
         "alloc_fail": {f"{i:02}": bytes([i]) + data for i, data in enumerate(odd)},
         "threads": {f"{i}": bytes([i, i // 2, i, i]) + pixels[50 * i : 50 * i + 90] for i in range(6)},
-        # The first bytes choose sampling, entropy, format, slices, width, height, region size, SKIP.
+        # The first bytes choose sampling, entropy, format, slices, width, height, region size, and SKIP or,
+        # in a JPEG file, many levels.
         "roundtrip": {
             f"{s}{e}{f}": bytes([s, e, 3 * f, 1, 40 + s, 30 + e, f, s]) + pixels[: 300 + 100 * e]
             for s in range(4)
             for e in range(2)
             for f in range(2)
+        }
+        | {
+            f"{s}{e}-levels": bytes([s, e, 3, s % 2, 40 + s, 30 + e, e, 1]) + pixels[300 : 700 + 100 * s]
+            for s in range(4)
+            for e in range(2)
         },
     }
     for target, files in seeds.items():

@@ -90,7 +90,7 @@ typedef struct RdctImage {
 
 typedef struct RdctEncodeOptions {
     int32_t subsampling;  /* RdctSubsampling; RDCT_GREY exactly when the image has one channel */
-    int32_t format;       /* RdctFormat; JPEG needs a one-level plan without SKIP, steps <= 255 (many levels: later) */
+    int32_t format;       /* RdctFormat; JPEG: no SKIP; of one level: steps <= 255; of many: from an image only, not from qcoefs */
     int32_t entropy;      /* RdctEntropy */
     int32_t tables_by_id; /* 1: only the id of the table set enters the stream */
     int32_t slice_rows;   /* region rows a slice; 0 = from the picture size. JPEG: 0 = no restart markers */

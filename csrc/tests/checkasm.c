@@ -362,7 +362,13 @@ size_t rdct_checkasm_bench(int kernel, int cpu, int calls) {
     return (size_t)ready.c.n * (kernels[kernel].blocks ? 64 : 1) * (size_t)(calls > 0 ? calls : 0);
 }
 
+/* -1: the quantiser that should keep coefficients does not. */
 int rdct_checkasm_quantizer(void) {
+    RdctQuantizer keep;
+    rdct_quantizer_init_keep(&keep);
+    for (uint32_t c = 0; c <= INT16_MAX; c++)
+        if (((((c + keep.half[0]) * keep.reciprocal[0]) >> 16) * keep.scale[0]) >> 16 != c)
+            return -1;
     for (int step = 1; step <= RDCT_MAX_STEP; step++) {
         uint16_t steps[64];
         RdctQuantizer quantizer;

@@ -21,6 +21,7 @@ _STYLE = {
     "grace-capped": ("#C9B400", "P"),
     "stac-paper": ("#D55E00", "X"),
     "default": ("#CC79A7", "*"),
+    "default-jpeg": ("#CC79A7", "p"),
 }
 _AXES = {"agreement": "agreement with the labels on the raw picture", "miou_agreement": "mIoU agreement",
          "miou": "mIoU"}  # fmt: skip

@@ -252,10 +252,10 @@ def test_no_model_is_the_middle_level_everywhere(folder, encode, tiny_tables):
 def test_jpeg_is_read_by_pillow(folder, run, tiny_tables):
     done = run("street.png", "--format", "jpeg", "--json")
     assert done.code == 0
-    assert "a JPEG file has one table for all regions" in done.err
+    assert "warning" not in done.err
     (row,) = json.loads(done.out)
     assert row["output"] == "street.jpg"
-    assert row["levels"] == {"0": 12}
+    assert len(row["levels"]) > 1 and sum(row["levels"].values()) == 12
     assert 0.5 < row["agreement"] <= 1
     with Image.open("street.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (96, 72))
@@ -264,6 +264,18 @@ def test_jpeg_is_read_by_pillow(folder, run, tiny_tables):
             np.abs(np.asarray(image).astype(int) - codec.decode((folder / "street.jpg").read_bytes())).max()
             <= 3
         )
+
+
+def test_jpeg_without_a_network_has_one_table(folder, encode, tiny_tables):
+    done = encode("street.png", "--no-model", "--tables", tiny_tables, "--format", "jpeg", "--json")
+    assert done.code == 0 and "without a network the file has the middle level's table" in done.err
+    assert json.loads(done.out)[0]["levels"] == {"0": 12}
+
+
+def test_jpeg_with_options_of_regions(folder, run):
+    argv = ("--format", "jpeg", "--regions", "2", "--gradient-at", "raw", "--heatmap", "seen.png", "--json")
+    (row,) = json.loads(run("street.png", *argv).out)
+    assert sum(row["levels"].values()) == 30 and os.path.exists("seen.png")
 
 
 def test_jpeg_with_an_agreement(folder, run):

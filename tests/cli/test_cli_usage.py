@@ -36,12 +36,6 @@ ENCODE_CASES = [
     (["street.png", "--no-model", "--paper"], "--paper cannot go with --no-model"),
     (["street.png", "--no-model", "--gradient-at", "raw"], "--gradient-at cannot go with --no-model"),
     (["street.png", "--format", "jpeg", "--paper"], "--paper cannot go with --format jpeg"),
-    (["street.png", "--format", "jpeg", "--regions", "4"], "--regions cannot go with --format jpeg"),
-    (["street.png", "--format", "jpeg", "--heatmap", "h.png"], "--heatmap cannot go with --format jpeg"),
-    (
-        ["street.png", "--format", "jpeg", "--gradient-at", "raw"],
-        "--gradient-at cannot go with --format jpeg",
-    ),
     (["street.png", "--format", "jpeg", "--tables-by-id"], "--tables-by-id cannot go with --format jpeg"),
     (["street.png", "--paper", "--subsampling", "420"], "--paper fixes --subsampling 444"),
     (["street.png", "--paper", "--gradient-at", "raw"], "--paper fixes --gradient-at decoded"),

@@ -128,7 +128,8 @@ def test_dials(picture, model, tables):
     assert scale(quality=50) == 2.0
     assert scale(budget=tables.budget / 2) == 0.5
     assert encode_image(picture, None, tables, quality=50).scale == 1.5
-    assert encode_image(picture, model, tables, quality=50, format="jpeg").scale == 1.5
+    assert scale(quality=50, format="jpeg") == 2.0
+    assert encode_image(picture, None, tables, quality=50, format="jpeg").scale == 1.5
 
 
 def test_without_a_network(picture, tables):
@@ -137,8 +138,26 @@ def test_without_a_network(picture, tables):
     assert (done.selection, done.agreement, done.decoded, done.raw_labels) == (None, None, None, None)
 
 
-def test_jpeg_is_one_table_of_at_most_255(picture, model, tables):
-    done = encode_image(picture, model, tables, scale=20.0, format="jpeg")
+def test_jpeg_has_the_same_plan(picture, model, tables):
+    native = encode_image(picture, model, tables, scale=1.5)
+    done = encode_image(picture, model, tables, scale=1.5, format="jpeg")
+    assert done.plan == native.plan and done.levels == native.levels and len(done.levels) > 1
+    assert done.data == codec.encode(picture, native.plan, format="jpeg")
+    assert Image.open(io.BytesIO(done.data)).size == (WIDTH, HEIGHT)
+    np.testing.assert_array_equal(done.decoded, codec.decode(done.data))
+    found = encode_image(picture, model, tables, agreement=0.97, format="jpeg")
+    assert found.agreement >= 0.97 and codec.read_header(found.data).format == "jpeg"
+
+
+def test_jpeg_of_one_region_has_its_level(picture, model, tables):
+    done = encode_image(picture[:24, :24], model, tables, scale=60.0, format="jpeg")
+    native = encode_image(picture[:24, :24], model, tables, scale=60.0)
+    (level,) = native.levels
+    np.testing.assert_array_equal(done.plan.tables[0], np.minimum(native.plan.steps[level], 255))
+
+
+def test_jpeg_without_a_network_is_one_table_of_at_most_255(picture, tables):
+    done = encode_image(picture, None, tables, scale=20.0, format="jpeg")
     steps = np.clip((tables.table_set.tables[8].astype(int) * (20 * 256) + 128) >> 8, 1, 255)
     assert steps.max() == 255
     np.testing.assert_array_equal(done.plan.tables, steps[None])

@@ -167,6 +167,7 @@ def _families() -> dict[str, tuple[str, str]]:
         "grace-capped": (own, "GraceCapped"),
         "stac-paper": (own, "StacPaper"),
         "default": (own, "Default"),
+        "default-jpeg": (own, "DefaultJpeg"),
     }
 
 

@@ -159,7 +159,9 @@ class StacPaper(_Tabled):
         # Agreement is counted by the caller, from labels it has: any map saves asking for them here.
         unused = np.zeros(image.shape[:2], np.uint8)
         mode, *others = modes
-        done = encode_image(image, self.model, self.tables, tables_mode=mode, raw_labels=unused, **options)
+        if mode is not None:
+            options["tables_mode"] = mode
+        done = encode_image(image, self.model, self.tables, raw_labels=unused, **options)
         self._sets[done.plan.table_set.id] = done.plan.table_set
         streams = {mode: done.data, **self._streams(image, done.plan, tuple(others))}
         facts = {"scale": done.scale}
@@ -189,3 +191,17 @@ class Default(StacPaper):
 
     def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
         return self._steered(image, modes, quality=int(dial))
+
+
+class DefaultJpeg(Default):
+    """The same plan in a file that every JPEG decoder reads: `stac-encode -q --format jpeg`."""
+
+    name = "default-jpeg"
+    table_modes = (None,)
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.settings = self.settings.replace("stac-encode -q", "stac-encode -q --format jpeg")
+
+    def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
+        return self._steered(image, (None,), quality=int(dial), format="jpeg")
