@@ -18,7 +18,7 @@ SAMPLE_TYPES: Final[dict[str, int]]
 
 _Arrays = tuple[np.ndarray, ...]
 _Shapes = tuple[tuple[int, ...], ...]
-_EncodeOptions = tuple[int, int, int, int, int]
+_EncodeOptions = tuple[int, int, int, int, int, "BaseView | None", int]
 
 @final
 class Buffer:
@@ -44,6 +44,19 @@ class TableSetArray:
 class PlanView:
     def __init__(
         self, table_set: TableSetView, scale: int, region_blocks: int, level_map: np.ndarray
+    ) -> None: ...
+
+@final
+class BaseView:
+    def __init__(
+        self,
+        planes: _Arrays,
+        steps: np.ndarray,
+        level_map: np.ndarray,
+        region_blocks: int,
+        subsampling: int,
+        width: int,
+        height: int,
     ) -> None: ...
 
 def version() -> str: ...
@@ -98,6 +111,7 @@ class Context:
         sample_type: int,
         roi: tuple[int, int, int, int],
         base: _Arrays | None,
+        refine: BaseView | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
     ) -> None: ...
@@ -108,6 +122,7 @@ class Context:
         height: int,
         subsampling: int,
         base: _Arrays | None,
+        refine: BaseView | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
     ) -> _Arrays: ...
@@ -117,6 +132,7 @@ class Context:
         width: int,
         height: int,
         subsampling: int,
+        refine: BaseView | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
     ) -> _Arrays: ...

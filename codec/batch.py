@@ -75,7 +75,7 @@ def encode_batch(
     threads : int
         1..256 pictures at a time.
     cpu, **options
-        As in `encode`.
+        As in `encode`, except ``refine``, which belongs to one picture.
 
     Returns
     -------
@@ -95,6 +95,8 @@ def encode_batch(
     >>> [data == encode(images[0], quality=50) for data in encode_batch(images, quality=50, threads=2)]
     [True, True, True, True]
     """
+    if "refine" in options:
+        raise TypeError("refine belongs to one picture and cannot be given to encode_batch")
     images = list(images)
     if plan is None or isinstance(plan, QuantPlan):
         plans: list[QuantPlan | None] = [plan] * len(images)
@@ -125,7 +127,7 @@ def decode_batch(
     threads : int
         1..256 pictures at a time.
     cpu, **options
-        As in `decode`, except ``out``, ``base`` and ``report``, which belong to one picture.
+        As in `decode`, except ``out``, ``base``, ``refine`` and ``report``, which belong to one picture.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def decode_batch(
     Exception
         That of the first stream that failed; later ones may not have been tried.
     """
-    for name in ("out", "base", "report"):
+    for name in ("out", "base", "refine", "report"):
         if name in options:
             raise TypeError(f"{name} belongs to one picture and cannot be given to decode_batch")
     if isinstance(datas, (bytes, bytearray, memoryview)):

@@ -5,14 +5,19 @@
 #include "enc/bands.h"
 #include "enc/check.h"
 #include "enc/encoder.h"
+#include "enc/refine.h"
 
 #include <string.h>
 
-/* Uses of RdctContext.shared. */
+/* Uses of RdctContext.shared; refine.h has one more. */
 enum { SHARED_STEPS, SHARED_QUANTIZERS, SHARED_WORKERS, SHARED_WORK, SHARED_ROWS, SHARED_TOKENS, SHARED_SLICES };
 
 static int no_memory(RdctError *err) {
     return rdct_fail(err, RDCT_ERR_MEMORY, "memory", "no memory to encode");
+}
+
+static int refines(const RdctEncoder *encoder) {
+    return encoder->options != NULL && encoder->options->refine != NULL;
 }
 
 static int setup_tables(RdctEncoder *encoder, RdctError *err) {
@@ -30,14 +35,15 @@ static int setup_tables(RdctEncoder *encoder, RdctError *err) {
 }
 
 static int setup_workers(RdctEncoder *encoder, RdctError *err) {
-    const size_t threads = (size_t)rdct_pool_threads(encoder->ctx->pool), each = rdct_row_work_bytes(&encoder->layout);
+    const int refine = refines(encoder);
+    const size_t threads = (size_t)rdct_pool_threads(encoder->ctx->pool), each = rdct_row_work_bytes(&encoder->layout, refine);
     encoder->workers = rdct_scratch_reserve(&encoder->ctx->shared[SHARED_WORKERS], threads, sizeof(RdctEncodeWorker));
     uint8_t *memory = rdct_scratch_reserve(&encoder->ctx->shared[SHARED_WORK], threads, each);
     if (encoder->workers == NULL || memory == NULL)
         return no_memory(err);
     memset(encoder->workers, 0, threads * sizeof(RdctEncodeWorker));
     for (size_t i = 0; i < threads; i++)
-        rdct_row_work_init(&encoder->workers[i].work, &encoder->layout, memory + i * each);
+        rdct_row_work_init(&encoder->workers[i].work, &encoder->layout, refine, memory + i * each);
     return RDCT_OK;
 }
 
@@ -77,7 +83,7 @@ int rdct_encoder_setup(RdctEncoder *encoder, RdctKept kept, RdctError *err) {
     return RDCT_OK;
 }
 
-int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err) {
+int rdct_encoder_load_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err) {
     const RdctLayout *layout = &encoder->layout;
     const RdctDsp *dsp = &encoder->ctx->dsp;
     const RdctRowWork *work = &encoder->workers[worker].work;
@@ -86,6 +92,13 @@ int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker
         return rdct_take_values(encoder->given, layout, mcu_row, &work->blocks, err);
     rdct_rows_load(dsp, layout, encoder->image, mcu_row, &work->strip);
     rdct_rows_quantize(dsp, layout, encoder->quantizers, work);
+    return RDCT_OK;
+}
+
+int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err) {
+    RDCT_TRY(rdct_encoder_load_row(encoder, mcu_row, worker, err));
+    if (refines(encoder))
+        rdct_refine_row(encoder, mcu_row, worker);
     return RDCT_OK;
 }
 

@@ -48,10 +48,10 @@ typedef struct RdctTokenRow {
     size_t size;
     struct {
         size_t token;
-        int block, value, step; /* step 0 = the component has no coded block here */
+        int block, value, step; /* step 0 = no block here is predicted from the row above */
     } first[3];
-    RdctPredictor last;
-    RdctBadBlock bad; /* inside the row */
+    RdctPredictor last; /* step 0 = the component has no coded block here */
+    RdctBadBlock bad;   /* inside the row */
     int64_t blocks, skipped, nonzero;
 } RdctTokenRow;
 
@@ -67,6 +67,12 @@ typedef struct RdctTokenCodes {
 
 void rdct_walk_init(RdctWalk *walk, const RdctLayout *layout, const uint16_t *steps);
 size_t rdct_row_tokens_bound(const RdctLayout *layout);
+/* Index of the i-th block of an MCU in its component's blocks of this MCU row. */
+static inline int rdct_walk_block(const RdctWalk *walk, int i, int mcu_x) {
+    const int c = walk->block[i].component, h = c == 0 ? walk->layout->h_samp : 1;
+    return walk->block[i].y * walk->layout->blocks_wide[c] + mcu_x * h + walk->block[i].x;
+}
+
 /* tokens: rdct_row_tokens_bound. Only coefficients given from outside can have bad blocks. */
 void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToken *tokens, RdctTokenRow *row);
 /* Joins a row to the one above (to none: a predictor of zeros) and moves the predictor on. Returns 0, or -1 with *bad filled. */
