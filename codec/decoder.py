@@ -12,13 +12,10 @@ import numpy as np
 
 from codec import _core, errors
 from codec.encoder import _context, _image
-from codec.refine import base_view
+from codec.refine import MAX_PIXELS, base_view
 from codec.types import Coefficients, Header, Planes, TableSet, _integer, _planes_as, _scaled
 
 __all__ = ["Decoder", "decode", "decode_coefficients", "decode_planes", "read_header"]
-
-#: Default of ``max_pixels``: 268 million.
-MAX_PIXELS = 2**28
 
 _SUBSAMPLING_NAMES = {value: name for name, value in _core.SUBSAMPLINGS.items()}
 _FORMAT_NAMES = {value: name for name, value in _core.FORMATS.items()}

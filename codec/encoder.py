@@ -9,7 +9,7 @@ import numpy as np
 
 from codec import _core
 from codec.errors import UnsupportedError
-from codec.refine import REFINE_LIMIT, base_view, limit_in_thousandths
+from codec.refine import MAX_PIXELS, REFINE_LIMIT, base_view, limit_in_thousandths
 from codec.types import (
     Coefficients,
     EncodeStats,
@@ -126,7 +126,7 @@ def _refinement(
         return None, limit
     if format == "jpeg":
         raise ValueError("refine needs format='rdct': JPEG has no refinement streams")
-    return base_view(refine, (plan.table_set,), plan.level_map.size * (8 * plan.region_blocks) ** 2), limit
+    return base_view(refine, (plan.table_set,), MAX_PIXELS), limit
 
 
 class Encoder:

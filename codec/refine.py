@@ -11,8 +11,10 @@ import numpy as np
 from codec import _core
 from codec.types import Coefficients, TableSet, _choice, _frozen, _integer, _planes_as, _size
 
-__all__ = ["base_view", "limit_in_thousandths"]
+__all__ = ["MAX_PIXELS", "REFINE_LIMIT", "base_view", "limit_in_thousandths"]
 
+#: Default of ``max_pixels``: 268 million.
+MAX_PIXELS = 2**28
 #: Default of ``refine_limit``.
 REFINE_LIMIT = 1.10
 

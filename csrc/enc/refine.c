@@ -185,6 +185,7 @@ static int try_slice(const Trial *trial, int slice, int worker, RdctError *err) 
         RdctBlockRow fresh = work->blocks;
         memset(fresh.refined_dc, 0, sizeof fresh.refined_dc);
         RDCT_TRY(rdct_encoder_load_row(encoder, y, worker, err));
+        rdct_rows_levels(&encoder->layout, encoder->refine.modes, y, &work->modes); /* all three are charged by them */
         try_coding(trial, &encoder->walk, &fresh, FRESH, &predictor[FRESH], y, worker);
         rdct_refine_row(encoder, y, worker);
         try_coding(trial, &encoder->walk, &work->blocks, REFINED, &predictor[REFINED], y, worker);
