@@ -18,7 +18,7 @@ SAMPLE_TYPES: Final[dict[str, int]]
 
 _Arrays = tuple[np.ndarray, ...]
 _Shapes = tuple[tuple[int, ...], ...]
-_EncodeOptions = tuple[int, int, int, int, int]
+_EncodeOptions = tuple[int, int, int, int, int, "BaseView | None", int]
 
 @final
 class Buffer:
@@ -49,6 +49,19 @@ class Damage:
 class PlanView:
     def __init__(
         self, table_set: TableSetView, scale: int, region_blocks: int, level_map: np.ndarray
+    ) -> None: ...
+
+@final
+class BaseView:
+    def __init__(
+        self,
+        planes: _Arrays,
+        steps: np.ndarray,
+        level_map: np.ndarray,
+        region_blocks: int,
+        subsampling: int,
+        width: int,
+        height: int,
     ) -> None: ...
 
 def version() -> str: ...
@@ -106,6 +119,7 @@ class Context:
         sample_type: int,
         roi: tuple[int, int, int, int],
         base: _Arrays | None,
+        refine: BaseView | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
         damage: Damage | None = None,
@@ -117,6 +131,7 @@ class Context:
         height: int,
         subsampling: int,
         base: _Arrays | None,
+        refine: BaseView | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
         damage: Damage | None = None,
@@ -127,6 +142,7 @@ class Context:
         width: int,
         height: int,
         subsampling: int,
+        refine: BaseView | None,
         sets: tuple[TableSetView, ...],
         max_pixels: int,
     ) -> _Arrays: ...

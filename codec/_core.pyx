@@ -248,10 +248,37 @@ cdef int borrow_coefficients(tuple arrays, rdct.RdctCoefficients *c) except -1:
     return 0
 
 
+@cython.final
+cdef class BaseView:
+    """The base of a refinement stream as the C core sees it. Keeps its arrays alive; they must not change.
+
+    planes: i16 [by,bx,8,8], one or three; steps u16 [L,3,8,8]; level_map u8 [rows, cols]; all C-contiguous.
+    """
+
+    cdef rdct.RdctBase c
+    cdef tuple keep
+
+    def __cinit__(self, tuple planes, steps, level_map, int region_blocks, int subsampling, int width, int height):
+        self.keep = (planes, steps, level_map)
+        borrow_coefficients(planes, &self.c.coefficients)
+        self.c.width, self.c.height = width, height
+        self.c.subsampling, self.c.region_blocks = subsampling, region_blocks
+        self.c.levels = steps.shape[0]
+        self.c.map_rows, self.c.map_cols = level_map.shape[0], level_map.shape[1]
+        self.c.steps = <const uint16_t *> cnp.PyArray_DATA(steps)
+        self.c.level_map = <const uint8_t *> cnp.PyArray_DATA(level_map)
+
+
 cdef rdct.RdctEncodeOptions encode_options(tuple options) except *:
-    """options: (subsampling, format, entropy, tables_by_id, slice_rows) as integers."""
+    """options: (subsampling, format, entropy, tables_by_id, slice_rows, refine, refine_limit): integers, but refine a BaseView or None.
+
+    The caller keeps `options`, and with it the base, until the call is over.
+    """
     cdef rdct.RdctEncodeOptions c
-    c.subsampling, c.format, c.entropy, c.tables_by_id, c.slice_rows = options
+    cdef BaseView base = options[5]
+    c.subsampling, c.format, c.entropy, c.tables_by_id, c.slice_rows = options[:5]
+    c.refine = NULL if base is None else &base.c
+    c.refine_limit = options[6]
     return c
 
 
@@ -266,8 +293,11 @@ cdef dict stats_dict(const rdct.RdctEncodeStats *c):
         "table_bytes": c.table_bytes,
         "huffman_bytes": c.huffman_bytes,
         "map_bytes": c.map_bytes,
+        "refine_bytes": c.refine_bytes,
         "index_bytes": c.index_bytes,
         "slice_bytes": c.slice_bytes,
+        "refined_regions": c.refined_regions,
+        "fresh_regions": c.fresh_regions,
         "blocks": c.blocks,
         "skipped_blocks": c.skipped_blocks,
         "nonzero": c.nonzero,
@@ -430,10 +460,13 @@ def read_header(data):
         "band": c.band,
         "id": PyBytes_FromStringAndSize(<char *> c.id, sizeof(c.id)),
         "has_skip": c.has_skip,
+        "refine": c.refine,
+        "refine_hash": PyBytes_FromStringAndSize(<char *> c.refine_hash, sizeof(c.refine_hash)),
         "header_bytes": c.header_bytes,
         "table_bytes": c.table_bytes,
         "huffman_bytes": c.huffman_bytes,
         "map_bytes": c.map_bytes,
+        "refine_bytes": c.refine_bytes,
         "index_bytes": c.index_bytes,
         "slice_bytes": c.slice_bytes,
         "restart_interval": c.restart_interval,
@@ -598,11 +631,11 @@ cdef class Context:
             self.busy = False
         return result
 
-    def decode(self, data, out, int sample_type, tuple roi, base, tuple sets, int64_t max_pixels, Damage damage=None):
+    def decode(self, data, out, int sample_type, tuple roi, base, BaseView refine, tuple sets, int64_t max_pixels, Damage damage=None):
         """Fills out: [h,w] or [h,w,3] of the sample type, pixels contiguous in a row, h x w the roi or the picture.
 
-        roi: (x0, y0, x1, y1), zeros for the whole picture. base: tuple of i16 planes x 16 or None. damage: concealed and put there, or
-        None.
+        roi: (x0, y0, x1, y1), zeros for the whole picture. base: tuple of i16 planes x 16 or None. refine: or None. damage: concealed
+        and put there, or None.
         """
         cdef rdct.RdctError err
         cdef Buffer buffer = Buffer(data, "data", False)
@@ -618,6 +651,7 @@ cdef class Context:
         memset(&options, 0, sizeof(options))
         options.max_pixels = max_pixels
         options.sample_type = sample_type
+        options.refine = NULL if refine is None else &refine.c
         options.sets, options.set_count = known.sets, known.count
         for i in range(4):
             options.roi[i] = roi[i]
@@ -634,7 +668,8 @@ cdef class Context:
         finally:
             self.busy = False
 
-    def decode_planes(self, data, int width, int height, int subsampling, base, tuple sets, int64_t max_pixels, Damage damage=None):
+    def decode_planes(self, data, int width, int height, int subsampling, base, BaseView refine, tuple sets, int64_t max_pixels,
+                      Damage damage=None):
         """-> tuple of i16 [h,w], (sample-128) x 16. Size and subsampling as `read_header` says."""
         cdef rdct.RdctError err
         cdef Buffer buffer = Buffer(data, "data", False)
@@ -647,6 +682,7 @@ cdef class Context:
         memset(&options, 0, sizeof(options))
         options.max_pixels = max_pixels
         options.sets, options.set_count = known.sets, known.count
+        options.refine = NULL if refine is None else &refine.c
         if base is not None:
             borrow_planes(base, &base_planes)
             options.base = &base_planes
@@ -663,7 +699,7 @@ cdef class Context:
             self.busy = False
         return result
 
-    def decode_coefficients(self, data, int width, int height, int subsampling, tuple sets, int64_t max_pixels):
+    def decode_coefficients(self, data, int width, int height, int subsampling, BaseView refine, tuple sets, int64_t max_pixels):
         """-> tuple of i16 [by,bx,8,8]. Size and subsampling as `read_header` says."""
         cdef rdct.RdctError err
         cdef Buffer buffer = Buffer(data, "data", False)
@@ -676,6 +712,7 @@ cdef class Context:
         memset(&options, 0, sizeof(options))
         options.max_pixels = max_pixels
         options.sets, options.set_count = known.sets, known.count
+        options.refine = NULL if refine is None else &refine.c
         result = tuple([np.empty(shape, np.int16) for shape in geometry(width, height, subsampling)[0]])
         borrow_coefficients(result, &coefficients)
         self.enter()

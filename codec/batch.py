@@ -76,7 +76,7 @@ def encode_batch(
     threads : int
         1..256 pictures at a time.
     cpu, **options
-        As in `encode`.
+        As in `encode`, except ``refine``, which belongs to one picture.
 
     Returns
     -------
@@ -96,6 +96,8 @@ def encode_batch(
     >>> [data == encode(images[0], quality=50) for data in encode_batch(images, quality=50, threads=2)]
     [True, True, True, True]
     """
+    if "refine" in options:
+        raise TypeError("refine belongs to one picture and cannot be given to encode_batch")
     images = list(images)
     if plan is None or isinstance(plan, QuantPlan):
         plans: list[QuantPlan | None] = [plan] * len(images)
@@ -126,7 +128,7 @@ def decode_batch(
     threads : int
         1..256 pictures at a time.
     cpu, **options
-        As in `decode`, except ``out`` and ``base``, which belong to one picture. A ``report`` gets one list
+        As in `decode`, except ``out``, ``base`` and ``refine``, which belong to one picture. A ``report`` gets one list
         for each picture: ``report[i]`` says what ``datas[i]`` lost.
 
     Returns
@@ -148,7 +150,7 @@ def decode_batch(
     >>> [len(lost) for lost in report]
     [0, 1]
     """
-    for name in ("out", "base"):
+    for name in ("out", "base", "refine"):
         if name in options:
             raise TypeError(f"{name} belongs to one picture and cannot be given to decode_batch")
     if isinstance(datas, (bytes, bytearray, memoryview)):

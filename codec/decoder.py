@@ -12,13 +12,11 @@ import numpy as np
 
 from codec import _core, errors
 from codec.damage import Concealment, LostSlice
-from codec.encoder import _context, _image, _planes_as
-from codec.types import Coefficients, Header, Planes, TableSet, _integer, _scaled
+from codec.encoder import _context, _image
+from codec.refine import MAX_PIXELS, base_view
+from codec.types import Coefficients, Header, Planes, TableSet, _integer, _planes_as, _scaled
 
 __all__ = ["Decoder", "decode", "decode_coefficients", "decode_planes", "read_header"]
-
-#: Default of ``max_pixels``: 268 million.
-MAX_PIXELS = 2**28
 
 _SUBSAMPLING_NAMES = {value: name for name, value in _core.SUBSAMPLINGS.items()}
 _FORMAT_NAMES = {value: name for name, value in _core.FORMATS.items()}
@@ -99,6 +97,7 @@ def read_header(data: Any, table_sets: Iterable[TableSet] = ()) -> Header:
         "map_bytes",
         "index_bytes",
         "slice_bytes",
+        "refine_bytes",
         "total_bytes",
     )
     return Header(
@@ -111,6 +110,8 @@ def read_header(data: Any, table_sets: Iterable[TableSet] = ()) -> Header:
         level_map=level_map,
         steps=steps,
         has_skip=bool(info["has_skip"]),
+        refine=bool(info["refine"]),
+        refine_hash=info["refine_hash"].hex() if info["refine"] else None,
         **{name: info[name] for name in same + sizes},
     )
 
@@ -190,8 +191,6 @@ class Decoder:
         max_pixels: int = MAX_PIXELS,
     ) -> np.ndarray:
         """As the function `decode`."""
-        if refine is not None:
-            raise errors.UnsupportedError("refine: refinement streams are not supported by this version")
         concealment = Concealment(on_damage, report)
         dtype = np.dtype(dtype)
         if dtype.name not in _core.SAMPLE_TYPES or not dtype.isnative:
@@ -204,10 +203,11 @@ class Decoder:
             width, height = roi[2] - roi[0], roi[3] - roi[1]
         array = _output(out, (height, width) if channels == 1 else (height, width, channels), dtype)
         planes = None if base is None else self._base(base, info)
+        view = None if refine is None else base_view(refine, sets, limit)
         sample_type = _core.SAMPLE_TYPES[dtype.name]
         damage = concealment.begin(info["slices"])
         self._context.decode(
-            data, array, sample_type, roi or (0, 0, 0, 0), planes, _views(sets), limit, damage
+            data, array, sample_type, roi or (0, 0, 0, 0), planes, view, _views(sets), limit, damage
         )
         concealment.finish()
         return array
@@ -218,6 +218,7 @@ class Decoder:
         table_sets: Iterable[TableSet] = (),
         *,
         base: Any = None,
+        refine: Any = None,
         on_damage: str = "raise",
         report: list[LostSlice] | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -228,22 +229,31 @@ class Decoder:
         info, limit = _bounded(data, max_pixels)
         width, height, subsampling = info["width"], info["height"], info["subsampling"]
         base_planes = None if base is None else self._base(base, info)
+        view = None if refine is None else base_view(refine, sets, limit)
         damage = concealment.begin(info["slices"])
         planes = self._context.decode_planes(
-            data, width, height, subsampling, base_planes, _views(sets), limit, damage
+            data, width, height, subsampling, base_planes, view, _views(sets), limit, damage
         )
         concealment.finish()
         return Planes(planes, _SUBSAMPLING_NAMES[subsampling], width, height, fraction_bits=4)
 
     def decode_coefficients(
-        self, data: Any, table_sets: Iterable[TableSet] = (), *, max_pixels: int = MAX_PIXELS
+        self,
+        data: Any,
+        table_sets: Iterable[TableSet] = (),
+        *,
+        refine: Any = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> Coefficients:
         """As the function `decode_coefficients`."""
         sets = _sets(table_sets)
         info, limit = _bounded(data, max_pixels)
         width, height, subsampling = info["width"], info["height"], info["subsampling"]
         steps, level_map = _arrays(data, info, sets, want_tables=True)
-        planes = self._context.decode_coefficients(data, width, height, subsampling, _views(sets), limit)
+        view = None if refine is None else base_view(refine, sets, limit)
+        planes = self._context.decode_coefficients(
+            data, width, height, subsampling, view, _views(sets), limit
+        )
         return Coefficients(
             planes, steps, level_map, info["region_blocks"], _SUBSAMPLING_NAMES[subsampling], width, height
         )
@@ -301,9 +311,10 @@ def decode(
         of the whole picture, at the cost of the slices it touches.
     base : Planes or array_like, optional
         A picture of the same size and subsampling that shows where the stream has SKIP regions: what
-        `decode_planes` returned, or a uint8 image. Mid-grey otherwise.
-    refine : None
-        Reserved.
+        `decode_planes` returned, or a uint8 image. Otherwise mid-grey, or, in a refinement stream, what
+        `refine` has there.
+    refine : Coefficients or bytes-like, optional
+        For a refinement stream, and only for one: the stream it refines, or its coefficients.
     table_sets : iterable of TableSet
         Known table sets, for a stream that names its set by id.
     on_damage : {"raise", "conceal"}
@@ -335,7 +346,9 @@ def decode(
     LimitError
         More than `max_pixels`.
     TypeError, ValueError
-        An argument broke a rule, or the stream names a table set that is not among `table_sets`.
+        An argument broke a rule; or ``error.rule`` is "missing_table_set": the stream names a table set that
+        is not among `table_sets`; "missing_refine_base": it is a refinement stream, and `refine` is needed;
+        "no_refinement": it is none; "refine_geometry", "refine_hash": `refine` is not what it refines.
 
     Examples
     --------
@@ -371,6 +384,7 @@ def decode_planes(
     table_sets: Iterable[TableSet] = (),
     *,
     base: Any = None,
+    refine: Any = None,
     on_damage: str = "raise",
     report: list[LostSlice] | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -381,7 +395,7 @@ def decode_planes(
 
     Parameters
     ----------
-    data, table_sets, base, on_damage, report, max_pixels, threads, cpu
+    data, table_sets, base, refine, on_damage, report, max_pixels, threads, cpu
         As in `decode`.
 
     Returns
@@ -389,8 +403,9 @@ def decode_planes(
     Planes
         int16, ``(sample - 128) * 16``, whole MCUs; can be the `base` of another stream.
     """
-    return Decoder(threads=threads, cpu=cpu).decode_planes(
-        data, table_sets, base=base, on_damage=on_damage, report=report, max_pixels=max_pixels
+    decoder = Decoder(threads=threads, cpu=cpu)
+    return decoder.decode_planes(
+        data, table_sets, base=base, refine=refine, on_damage=on_damage, report=report, max_pixels=max_pixels
     )
 
 
@@ -398,6 +413,7 @@ def decode_coefficients(
     data: Any,
     table_sets: Iterable[TableSet] = (),
     *,
+    refine: Any = None,
     max_pixels: int = MAX_PIXELS,
     threads: int = 1,
     cpu: str = "auto",
@@ -406,7 +422,7 @@ def decode_coefficients(
 
     Parameters
     ----------
-    data, table_sets, max_pixels, threads, cpu
+    data, table_sets, refine, max_pixels, threads, cpu
         As in `decode`.
 
     Returns
@@ -414,4 +430,5 @@ def decode_coefficients(
     Coefficients
         SKIP blocks are zero. `encode_coefficients` writes them back.
     """
-    return Decoder(threads=threads, cpu=cpu).decode_coefficients(data, table_sets, max_pixels=max_pixels)
+    decoder = Decoder(threads=threads, cpu=cpu)
+    return decoder.decode_coefficients(data, table_sets, refine=refine, max_pixels=max_pixels)

@@ -9,7 +9,18 @@ import numpy as np
 
 from codec import _core
 from codec.errors import UnsupportedError
-from codec.types import Coefficients, EncodeStats, Planes, QuantPlan, _choice, _integer, _size, map_shape
+from codec.refine import MAX_PIXELS, REFINE_LIMIT, base_view, limit_in_thousandths
+from codec.types import (
+    Coefficients,
+    EncodeStats,
+    Planes,
+    QuantPlan,
+    _choice,
+    _integer,
+    _planes_as,
+    _size,
+    map_shape,
+)
 
 __all__ = [
     "Encoder",
@@ -93,11 +104,8 @@ def _options(
     entropy: str = "huffman",
     tables: str = "inline",
     slice_rows: int | None = None,
-    refine: Any = None,
 ) -> tuple[int, int, int, int, int]:
-    """The options of `encode` as the integers of RdctEncodeOptions."""
-    if refine is not None:
-        raise UnsupportedError("refine: refinement streams are not supported by this version")
+    """The options of `encode` as the integers of RdctEncodeOptions, but for those of `_refinement`."""
     c_format = _choice("format", format, _core.FORMATS)
     c_entropy = _choice("entropy", entropy, _core.ENTROPIES)
     if c_entropy == _core.ENTROPIES["context"]:
@@ -107,6 +115,18 @@ def _options(
         raise ValueError("tables='id' needs format='rdct': a JPEG file carries its tables")
     rows = 0 if slice_rows is None else _integer("slice_rows", slice_rows, 1, _MAX_SLICE_ROWS)
     return subsampling, c_format, c_entropy, by_id, rows
+
+
+def _refinement(
+    plan: QuantPlan, format: str, refine: Any, refine_limit: Any
+) -> tuple[_core.BaseView | None, int]:
+    """And those: the base and the limit of a refinement stream."""
+    limit = limit_in_thousandths(refine_limit)
+    if refine is None:
+        return None, limit
+    if format == "jpeg":
+        raise ValueError("refine needs format='rdct': JPEG has no refinement streams")
+    return base_view(refine, (plan.table_set,), MAX_PIXELS), limit
 
 
 class Encoder:
@@ -158,6 +178,7 @@ class Encoder:
         tables: str = "inline",
         slice_rows: int | None = None,
         refine: Any = None,
+        refine_limit: float | None = REFINE_LIMIT,
     ) -> bytes:
         """As the function `encode`."""
         options = {
@@ -166,6 +187,7 @@ class Encoder:
             "tables": tables,
             "slice_rows": slice_rows,
             "refine": refine,
+            "refine_limit": refine_limit,
         }
         return self._encode(image, plan, quality=quality, subsampling=subsampling, **options)[0]
 
@@ -191,15 +213,24 @@ class Encoder:
         subsampling: str = "444",
         out: Any = None,
         want_stats: bool = False,
+        refine: Any = None,
+        refine_limit: Any = REFINE_LIMIT,
         **options: Any,
     ) -> tuple[Any, Any]:
         array = _image(image)
         c_options = _options(_subsampling(array, subsampling), **options)
         plan = _plan_or_quality(plan, quality, *array.shape[:2])
-        return self._context.encode(array, plan._view, c_options, out, want_stats)
+        refinement = _refinement(plan, options.get("format", "rdct"), refine, refine_limit)
+        return self._context.encode(array, plan._view, (*c_options, *refinement), out, want_stats)
 
     def encode_coefficients(
-        self, coefficients: Coefficients, plan: QuantPlan | None = None, **options: Any
+        self,
+        coefficients: Coefficients,
+        plan: QuantPlan | None = None,
+        *,
+        refine: Any = None,
+        refine_limit: float | None = REFINE_LIMIT,
+        **options: Any,
     ) -> bytes:
         """As the function `encode_coefficients`."""
         if not isinstance(coefficients, Coefficients):
@@ -212,6 +243,8 @@ class Encoder:
         plan = _plan(plan, height, width)
         shapes = _core.geometry(width, height, subsampling)[0]
         planes = _planes_as("coefficients.planes", coefficients.planes, shapes)
+        refinement = _refinement(plan, options.get("format", "rdct"), refine, refine_limit)
+        c_options = (*c_options, *refinement)
         return self._context.encode_coefficients(planes, width, height, plan._view, c_options)[0]
 
     def encode_planes(self, image: Any, subsampling: str = "444") -> Planes:
@@ -233,20 +266,6 @@ class Encoder:
         return Coefficients(planes, plan.steps, plan.level_map, plan.region_blocks, name, width, height)
 
 
-def _planes_as(name: str, planes: Any, shapes: tuple[tuple[int, ...], ...]) -> tuple[np.ndarray, ...]:
-    """The arrays as int16 of these shapes, C-contiguous: copied only where they are not."""
-    planes = tuple(planes)
-    if len(planes) != len(shapes):
-        raise ValueError(f"{name} must hold {len(shapes)} arrays, got {len(planes)}")
-    for i, (plane, shape) in enumerate(zip(planes, shapes, strict=True)):
-        if not isinstance(plane, np.ndarray) or plane.dtype != np.int16:
-            found = f"dtype {plane.dtype}" if isinstance(plane, np.ndarray) else type(plane).__name__
-            raise TypeError(f"{name}[{i}] must be an int16 array, got {found}")
-        if plane.shape != shape:
-            raise ValueError(f"{name}[{i}] must have shape {list(shape)}, got {list(plane.shape)}")
-    return tuple(np.ascontiguousarray(plane) for plane in planes)
-
-
 def encode(
     image: Any,
     plan: QuantPlan | None = None,
@@ -258,6 +277,7 @@ def encode(
     tables: str = "inline",
     slice_rows: int | None = None,
     refine: Any = None,
+    refine_limit: float | None = REFINE_LIMIT,
     threads: int = 1,
     cpu: str = "auto",
 ) -> bytes:
@@ -293,8 +313,15 @@ def encode(
         Height of a slice in region rows, 1..8192 (even for "420" with odd `region_blocks`, unless one slice
         is all). Slices are what threads, regions of interest and damage control work on. Default: from the
         size of the picture. In a JPEG file: restart markers as often, by default none.
-    refine : None
-        Reserved.
+    refine : Coefficients or bytes-like, optional
+        What the receiver has of this picture: a stream sent before, or its coefficients. Makes a refinement
+        stream (docs/bitstream.md, section 10): a region may then be coded as the difference to these, and
+        `decode` needs them too. It decodes to the same integers as without. Size, subsampling and
+        `region_blocks` must be the same. A stream that names another table set than the plan's by id, or
+        itself a refinement, must be given as `Coefficients`.
+    refine_limit : float or None
+        A region is refined where that is cheaper than coding it afresh, and where its bits in both streams
+        are at most this many times those of coding it afresh. None: just where it is cheaper.
     threads : int
         1..256.
     cpu : str
@@ -326,6 +353,7 @@ def encode(
         "tables": tables,
         "slice_rows": slice_rows,
         "refine": refine,
+        "refine_limit": refine_limit,
     }
     return Encoder(threads=threads, cpu=cpu).encode(
         image, plan, quality=quality, subsampling=subsampling, **options
@@ -428,7 +456,7 @@ def encode_coefficients(
         Tables and level map to write; the coefficients are not touched, so a plan with other steps changes
         the picture. Default: those of `coefficients`.
     **options
-        ``format``, ``entropy``, ``tables``, ``slice_rows`` as in `encode`.
+        ``format``, ``entropy``, ``tables``, ``slice_rows``, ``refine``, ``refine_limit`` as in `encode`.
     threads, cpu
         As in `encode`.
 

@@ -14,7 +14,8 @@ exception                 also a                       attributes
 `InternalError`           `RuntimeError`               a defect of this library: please report it
 ========================  ===========================  ==========================================
 
-A stream whose table set was not given is a `ValueError` with ``rule`` "missing_table_set".
+A stream whose table set was not given is a `ValueError` with ``rule`` "missing_table_set"; a refinement
+stream whose base was not given, one with "missing_refine_base".
 """
 
 from __future__ import annotations

@@ -83,12 +83,32 @@ cdef extern from "rdct.h" nogil:
         int32_t height
         int32_t channels
 
+    ctypedef struct RdctCoefficients:
+        int32_t components
+        int32_t blocks_wide[3]
+        int32_t blocks_high[3]
+        int16_t *planes[3]
+
+    ctypedef struct RdctBase:
+        int32_t width
+        int32_t height
+        int32_t subsampling
+        int32_t region_blocks
+        int32_t levels
+        int32_t map_rows
+        int32_t map_cols
+        const uint16_t *steps
+        const uint8_t *level_map
+        RdctCoefficients coefficients
+
     ctypedef struct RdctEncodeOptions:
         int32_t subsampling
         int32_t format
         int32_t entropy
         int32_t tables_by_id
         int32_t slice_rows
+        const RdctBase *refine
+        int32_t refine_limit
 
     ctypedef struct RdctEncodeStats:
         int64_t total_bytes
@@ -96,21 +116,18 @@ cdef extern from "rdct.h" nogil:
         int64_t table_bytes
         int64_t huffman_bytes
         int64_t map_bytes
+        int64_t refine_bytes
         int64_t index_bytes
         int64_t slice_bytes
         int64_t blocks
         int64_t skipped_blocks
         int64_t nonzero
+        int64_t refined_regions
+        int64_t fresh_regions
         int64_t dc_symbols[2][12]
         int64_t ac_symbols[2][256]
         int32_t slices
         int32_t band
-
-    ctypedef struct RdctCoefficients:
-        int32_t components
-        int32_t blocks_wide[3]
-        int32_t blocks_high[3]
-        int16_t *planes[3]
 
     ctypedef struct RdctPlanes:
         int32_t components
@@ -137,10 +154,13 @@ cdef extern from "rdct.h" nogil:
         int32_t band
         uint8_t id[8]
         int32_t has_skip
+        int32_t refine
+        uint8_t refine_hash[8]
         int64_t header_bytes
         int64_t table_bytes
         int64_t huffman_bytes
         int64_t map_bytes
+        int64_t refine_bytes
         int64_t index_bytes
         int64_t slice_bytes
         int32_t restart_interval
@@ -163,6 +183,7 @@ cdef extern from "rdct.h" nogil:
         const RdctTableSet *const *sets
         int32_t set_count
         RdctDamage *damage
+        const RdctBase *refine
 
     ctypedef struct RdctContext:
         pass

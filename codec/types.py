@@ -70,6 +70,20 @@ def _frozen(
     return copy
 
 
+def _planes_as(name: str, planes: Any, shapes: tuple[tuple[int, ...], ...]) -> tuple[np.ndarray, ...]:
+    """The arrays as int16 of these shapes, C-contiguous: copied only where they are not."""
+    planes = tuple(planes)
+    if len(planes) != len(shapes):
+        raise ValueError(f"{name} must hold {len(shapes)} arrays, got {len(planes)}")
+    for i, (plane, shape) in enumerate(zip(planes, shapes, strict=True)):
+        if not isinstance(plane, np.ndarray) or plane.dtype != np.int16:
+            found = f"dtype {plane.dtype}" if isinstance(plane, np.ndarray) else type(plane).__name__
+            raise TypeError(f"{name}[{i}] must be an int16 array, got {found}")
+        if plane.shape != shape:
+            raise ValueError(f"{name}[{i}] must have shape {list(shape)}, got {list(plane.shape)}")
+    return tuple(np.ascontiguousarray(plane) for plane in planes)
+
+
 def _size(name: str, shape: Any) -> tuple[int, int, int]:
     """(height, width, channels) of an image shape [H,W], [H,W,1] or [H,W,3]."""
     try:
@@ -526,6 +540,12 @@ class Header:
     header_bytes, table_bytes, huffman_bytes, map_bytes, index_bytes, slice_bytes : int
         Where the bytes are: everything before the first slice; of these quantisation tables, Huffman tables,
         level map and slice index; and the slices.
+    refine : bool
+        A refinement stream: `decode` needs its base.
+    refine_hash : str or None
+        16 hexadecimal digits: the hash of that base.
+    refine_bytes : int
+        Bytes of the hash and of what says which regions are refined.
     total_bytes : int
         Length of the data.
     restart_interval : int
@@ -557,6 +577,9 @@ class Header:
     slice_bytes: int
     total_bytes: int
     restart_interval: int
+    refine: bool
+    refine_hash: str | None
+    refine_bytes: int
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -578,7 +601,7 @@ class EncodeStats:
     total_bytes, header_bytes, table_bytes, huffman_bytes, map_bytes, index_bytes, slice_bytes : int
         As in `Header`.
     blocks, skipped_blocks, nonzero : int
-        Coded 8x8 blocks, SKIP blocks, nonzero quantised coefficients.
+        Coded 8x8 blocks, SKIP blocks, nonzero quantised coefficients; of refined blocks, differences.
     dc_symbols : ndarray, int64, shape [2, 12]
         How often each DC category was coded: luma, chroma.
     ac_symbols : ndarray, int64, shape [2, 256]
@@ -586,6 +609,10 @@ class EncodeStats:
     slices : int
     band : int
         As in `Header`.
+    refine_bytes : int
+        As in `Header`.
+    refined_regions, fresh_regions : int
+        Of a refinement stream: how many regions are coded in either way.
     """
 
     total_bytes: int
@@ -602,3 +629,6 @@ class EncodeStats:
     ac_symbols: np.ndarray = field(repr=False)
     slices: int
     band: int
+    refine_bytes: int
+    refined_regions: int
+    fresh_regions: int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A context-modelled slice into quantised blocks (docs/bitstream.md, section 10). */
+ * A context-modelled slice into quantised blocks (docs/bitstream.md, section 11). */
 #ifndef RDCT_DEC_CONTEXT_H
 #define RDCT_DEC_CONTEXT_H
 

@@ -8,6 +8,7 @@
 #include "common/context.h"
 #include "common/status.h"
 #include "common/tables.h"
+#include "dec/refine.h"
 #include "dec/slice.h"
 #include "stream/jfif.h"
 
@@ -59,6 +60,7 @@ static int load_rdct(Run *run, const RdctDecodeOptions *options, RdctError *err)
     task->layout = &header->layout;
     task->level_map = header->level_map;
     task->slices = header->slices;
+    RDCT_TRY(rdct_refine_open(task, header, options->refine, err));
 
     const int n = header->info.levels * 192;
     uint16_t *steps = rdct_scratch_reserve(&run->ctx->shared[SHARED_STEPS], (size_t)n, sizeof *steps);
@@ -98,6 +100,7 @@ static int load_jpeg(Run *run, const RdctDecodeOptions *options, RdctError *err)
         return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "conceal_jpeg",
                          "a JPEG file has no slices that could be lost one by one: decode it without concealing damage");
     RDCT_TRY(rdct_jfif_parse(jpeg, task->data, task->size, options->max_pixels, err));
+    RDCT_TRY(rdct_refine_open(task, NULL, options->refine, err));
     RDCT_TRY(check_scan_size(run, err));
     RdctBlockTables *tables = rdct_scratch_reserve(&run->ctx->shared[SHARED_TABLES], 3, sizeof *tables);
     if (!tables)

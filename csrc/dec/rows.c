@@ -6,6 +6,7 @@
 
 #include "common/intops.h"
 #include "common/status.h"
+#include "dec/refine.h"
 
 enum { ROI_MARGIN = 4 }; /* pixels around a region that up-sampling may look at */
 
@@ -39,6 +40,9 @@ static int fail_block(const RdctTask *task, const RdctRowState *state, int slice
                             at);
     if (fault == RDCT_BLOCK_RUN)
         return rdct_fail_at(err, RDCT_ERR_CORRUPT, "run", at, slice, "near byte %lld a run of zeros passes the end of its block", at);
+    if (fault == RDCT_BLOCK_AC_RANGE)
+        return rdct_fail_at(err, RDCT_ERR_CORRUPT, "refine_range", at, slice, "near byte %lld a refined coefficient leaves -1023..1023",
+                            at);
     return rdct_fail_at(err, RDCT_ERR_CORRUPT, "dc_range", at, slice, "near byte %lld a DC coefficient leaves -2048..2047", at);
 }
 
@@ -102,13 +106,31 @@ static int chunk_row(const RdctLayout *layout, const Chunk *chunk, int c, int y)
     return chunk->mcus * (c == 0 ? y * layout->h_samp : luma + c - 1);
 }
 
-/* One component of one MCU. */
+/* A block of a refinement stream that its base has a part in; 0 if it has none. */
+static int refine_block(const RdctTask *task, const RdctRowState *state, RdctBitReader *reader, int c, const uint8_t *level, int x, int y,
+                        Chunk *chunk, int place, RdctBlockFault *fault) {
+    const int refined = level[state->refine_rows], base_level = level[2 * state->refine_rows];
+    if (!refined && *level != RDCT_SHOW_BASE)
+        return 0;
+    const RdctBaseBlock base = rdct_base_block(task, c, x, y, base_level);
+    int16_t *qcoef = chunk->qcoef + 64 * place;
+    if (refined) {
+        const uint16_t *steps = task->steps + (*level * 3 + c) * 64;
+        *fault = rdct_decode_refined(reader, task->tables[c], &base, steps, qcoef, &chunk->nonzero[place]);
+    } else {
+        rdct_show_base(&base, qcoef, &chunk->nonzero[place]);
+        chunk->steps[place] = base.steps;
+    }
+    return 1;
+}
+
+/* One component of one MCU. refine: a constant. */
 static inline RdctBlockFault decode_component(const RdctTask *task, RdctRowState *state, RdctBitReader *reader, int c, int mcu,
-                                              Chunk *chunk) {
+                                              Chunk *chunk, int refine) {
     const RdctLayout *layout = task->layout;
-    const int h = blocks_across(layout, c);
-    for (int y = 0; y < blocks_down(layout, c); y++) {
-        const uint8_t *levels = state->levels[c][y] + (ptrdiff_t)h * (chunk->first + mcu);
+    const int h = blocks_across(layout, c), v = blocks_down(layout, c), first = h * (chunk->first + mcu);
+    for (int y = 0; y < v; y++) {
+        const uint8_t *levels = state->levels[c][y] + first;
         const int place = chunk_row(layout, chunk, c, y) + h * mcu;
         for (int x = 0; x < h; x++) {
             const int level = levels[x];
@@ -116,10 +138,14 @@ static inline RdctBlockFault decode_component(const RdctTask *task, RdctRowState
                 continue;
             int16_t *qcoef = chunk->qcoef + 64 * (place + x);
             const RdctDcStep dc_step = task->dc_steps[level * 3 + c];
-            const RdctBlockFault fault = rdct_decode_block(
-                reader, task->tables[c], rdct_predict_dc(state->dc[c], state->dc_step[c], dc_step), qcoef, &chunk->nonzero[place + x]);
+            RdctBlockFault fault = RDCT_BLOCK_OK;
+            if (!refine || !refine_block(task, state, reader, c, levels + x, first + x, chunk->mcu_row * v + y, chunk, place + x, &fault))
+                fault = rdct_decode_block(reader, task->tables[c], rdct_predict_dc(state->dc[c], state->dc_step[c], dc_step), qcoef,
+                                          &chunk->nonzero[place + x]);
             if (fault != RDCT_BLOCK_OK)
                 return fault;
+            if (refine && level == RDCT_SHOW_BASE)
+                continue;
             state->dc[c] = qcoef[0];
             state->dc_step[c] = dc_step;
             chunk->steps[place + x] = task->steps + (level * 3 + c) * 64;
@@ -140,7 +166,8 @@ static int decode_chunk(const RdctTask *task, RdctRowState *state, int slice, Ch
         }
         RdctBitReader reader = state->reader; /* a copy the compiler can keep in registers */
         for (int c = 0; c < layout->components && fault == RDCT_BLOCK_OK; c++)
-            fault = decode_component(task, state, &reader, c, mcu, chunk);
+            fault = task->refine ? decode_component(task, state, &reader, c, mcu, chunk, 1)
+                                 : decode_component(task, state, &reader, c, mcu, chunk, 0);
         state->reader = reader;
     }
     return fault == RDCT_BLOCK_OK ? RDCT_OK : fail_block(task, state, slice, fault, err);
@@ -202,7 +229,9 @@ static void find_levels(const RdctTask *task, RdctRowState *state, int mcu_row) 
     for (int c = 0; c < layout->components; c++) {
         const int v = c == 0 ? layout->v_samp : 1;
         for (int y = 0; y < v; y++) {
-            if (state->lost)
+            if (task->refine)
+                rdct_refine_levels(task, c, mcu_row * v + y, state->levels[c][y], state->refine_rows, state->lost);
+            else if (state->lost)
                 memset(state->levels[c][y], RDCT_SKIP, (size_t)layout->blocks_wide[c]);
             else if (task->level_map)
                 rdct_block_levels(layout, task->level_map, c, mcu_row * v + y, state->levels[c][y]);

@@ -21,6 +21,7 @@ typedef struct RdctRowState {
     int until_restart, restarts;
     int lost;              /* nothing is read: every block is SKIP */
     uint8_t *levels[3][2]; /* of the blocks of this MCU row; storage of the caller */
+    ptrdiff_t refine_rows; /* between the rows of a refinement, see dec/refine.h */
 } RdctRowState;
 
 /* wanted = 0: nothing of this row is shown, so only bits are read. */

@@ -11,9 +11,14 @@ static size_t level_bytes(const RdctLayout *layout) {
     return ((size_t)layout->blocks_wide[0] + 63) / 64 * 64;
 }
 
+/* Two of luma, one of each chroma; a refinement has as many for modes and for the levels of its base. */
+static size_t level_rows(const RdctTask *task) {
+    return task->refine ? 12 : 4;
+}
+
 size_t rdct_slice_scratch_bytes(const RdctTask *task) {
     const size_t window = task->exit == RDCT_EXIT_PIXELS ? rdct_window_samples(task->layout) * sizeof(int16_t) : 0;
-    return 4 * level_bytes(task->layout) + window; /* level rows: two of luma, one of each chroma */
+    return level_rows(task) * level_bytes(task->layout) + window;
 }
 
 static int check_bytes(const RdctTask *task, int slice, RdctError *err) {
@@ -42,6 +47,7 @@ static void open_slice(const RdctTask *task, int slice, int lost, void *scratch,
     state->until_restart = task->restart_interval;
     state->restarts = 0;
     state->lost = lost;
+    state->refine_rows = 4 * (ptrdiff_t)row;
     for (int c = 0; c < 3; c++) {
         state->dc[c] = 0;
         state->dc_step[c] = (RdctDcStep){0, 0};
@@ -89,7 +95,7 @@ static int walk_slice(const RdctTask *task, int slice, int lost, void *scratch, 
     int first, last;
     open_slice(task, slice, lost, scratch, &state);
     if (task->exit == RDCT_EXIT_PIXELS)
-        rdct_window_init(&window, layout, (int16_t *)(void *)((uint8_t *)scratch + 4 * level_bytes(layout)));
+        rdct_window_init(&window, layout, (int16_t *)(void *)((uint8_t *)scratch + level_rows(task) * level_bytes(layout)));
     rdct_slice_mcu_rows(layout, slice, &first, &last);
     for (int mcu_row = first; mcu_row < last; mcu_row++) {
         const int wanted = mcu_row * side < task->y1 + ROI_MARGIN && (mcu_row + 1) * side > task->y0 - ROI_MARGIN;

@@ -11,7 +11,8 @@ typedef enum RdctBlockFault {
     RDCT_BLOCK_MISSING_CODE, /* bits that no code begins with */
     RDCT_BLOCK_SIZE,         /* a category above 11 or a size above 10: JPEG tables may name them */
     RDCT_BLOCK_RUN,          /* a run past index 63 */
-    RDCT_BLOCK_DC_RANGE      /* DC outside -2048..2047 */
+    RDCT_BLOCK_DC_RANGE,     /* DC outside -2048..2047 */
+    RDCT_BLOCK_AC_RANGE      /* a refined AC outside -1023..1023 */
 } RdctBlockFault;
 
 /* One AC symbol with its extra bits: value << 16 | advance << 8 | bits in all. `advance` is how far the index moves: run + 1, 16 for

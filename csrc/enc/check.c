@@ -99,6 +99,8 @@ static int check_jpeg(const RdctEncodeOptions *options, const RdctPlan *plan, co
                       int quantized, RdctError *err) {
     if (options->tables_by_id)
         FAIL("jpeg_tables_by_id", "tables_by_id must be 0 for JPEG, which always carries its tables");
+    if (options->refine != NULL)
+        FAIL("jpeg_refine", "refine must be NULL for JPEG, which has no refinement streams");
     const size_t regions = (size_t)layout->map_rows * (size_t)layout->map_cols;
     const int level = plan->level_map[0], many = rdct_stock_needed(plan);
     for (size_t i = 0; i < regions; i++)

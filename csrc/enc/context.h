@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Quantised blocks into a context-modelled slice (docs/bitstream.md, section 10). */
+ * Quantised blocks into a context-modelled slice (docs/bitstream.md, section 11). */
 #ifndef RDCT_ENC_CONTEXT_H
 #define RDCT_ENC_CONTEXT_H
 

@@ -12,6 +12,7 @@
 #include "common/status.h"
 #include "enc/bands.h"
 #include "enc/check.h"
+#include "enc/refine.h"
 #include "stream/header.h"
 #include "stream/jfif.h"
 
@@ -191,6 +192,8 @@ static int write_header(RdctEncoder *encoder, const RdctHuffmanLengths *huffman,
     const RdctHeaderInput input = {
         .layout = layout,
         .plan = encoder->plan,
+        .modes = encoder->options->refine != NULL ? encoder->refine.modes : NULL,
+        .refine_hash = encoder->refine.hash,
         .entropy = encoder->options->entropy,
         .tables_by_id = encoder->options->tables_by_id,
         .band = band,
@@ -272,6 +275,8 @@ static int encode(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, Rd
     int band = -1;
     if (encoder->stock != NULL)
         RDCT_TRY(learn_rates(encoder, err));
+    if (encoder->options->refine != NULL)
+        RDCT_TRY(rdct_refine_choose(encoder, err));
     if (encoder->image != NULL && too_few_slices(encoder))
         rdct_pool_run(encoder->ctx->pool, encoder->layout.mcu_high, prepare_job, encoder);
     RDCT_TRY(choose_tables(encoder, &counts, &optimal, &huffman, &band, err));
@@ -285,6 +290,8 @@ static int encode(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, Rd
     if (stats != NULL) {
         memset(stats, 0, sizeof *stats);
         fill_stats(stats, &counts, encoder->layout.slices, band);
+        stats->fresh_regions = encoder->refine.regions[0];
+        stats->refined_regions = encoder->refine.regions[1];
     }
     return assemble(encoder, huffman, band, size, stats, err);
 }
@@ -310,6 +317,8 @@ static int finish(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, Rd
     RDCT_TRY(rdct_check_options(encoder->options, encoder->plan, &encoder->layout, encoder->steps, encoder->image == NULL, err));
     if (is_jpeg(encoder) && rdct_stock_needed(encoder->plan))
         RDCT_TRY(rdct_encoder_setup_stock(encoder, err));
+    if (encoder->options->refine != NULL)
+        RDCT_TRY(rdct_refine_setup(encoder, err));
     RDCT_TRY(encode(encoder, size, stats, err));
     encoder->ctx->output_size = *size;
     return RDCT_OK;

@@ -25,13 +25,23 @@ typedef struct RdctEncodedSlice {
 /* Which MCU rows are kept as tokens between two passes: those that are looked at twice. */
 typedef enum RdctKept { RDCT_KEEP_NONE, RDCT_KEEP_SAMPLE, RDCT_KEEP_ALL } RdctKept;
 
+/* What a refinement stream needs besides options->refine. */
+typedef struct RdctRefine {
+    RdctWalk walk;      /* in the steps of the base */
+    uint8_t *memory;    /* of enc/refine.c, */
+    uint8_t *modes;     /* and in it [map_rows][map_cols], stream/refine.h */
+    int64_t regions[2]; /* fresh, refined */
+    uint8_t hash[RDCT_ID_BYTES];
+} RdctRefine;
+
 typedef struct RdctEncoder {
     RdctContext *ctx;
     RdctLayout layout;
     const RdctImage *image;        /* or */
     const RdctCoefficients *given; /* qcoefs from outside */
     const RdctPlan *plan;
-    const RdctEncodeOptions *options;
+    const RdctEncodeOptions *options; /* NULL if nothing is coded */
+    RdctRefine refine;
     uint16_t *steps;           /* [levels][3][64], scaled */
     RdctQuantizer *quantizers; /* [levels][3] */
     RdctStock *stock;          /* NULL unless regions of many levels share one table */
@@ -53,6 +63,8 @@ int rdct_encoder_setup(RdctEncoder *encoder, RdctKept kept, RdctError *err);
 /* After rdct_encoder_setup and the check of the options: one table for all levels of the plan. */
 int rdct_encoder_setup_stock(RdctEncoder *encoder, RdctError *err);
 /* Levels and qcoefs of an MCU row, from the image or from the given ones, which are checked, into the worker's memory. */
+int rdct_encoder_load_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err);
+/* The same, as it is coded: refined blocks are differences. */
 int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err);
 /* The tokens of a row: those kept, or made now. *row is valid until the worker's next row unless the row is kept. */
 int rdct_encoder_token_row(RdctEncoder *encoder, int mcu_row, int worker, RdctTokenRow **row, RdctError *err);

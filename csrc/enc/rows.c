@@ -50,7 +50,18 @@ static void *take(Pieces *pieces, size_t count, size_t size) {
     return piece;
 }
 
-static void lay_out(RdctRowWork *work, const RdctLayout *layout, Pieces *pieces) {
+static void lay_out_refine(RdctRowWork *work, const RdctLayout *layout, Pieces *pieces) {
+    for (int c = 0; c < layout->components; c++) {
+        const size_t blocks = (size_t)layout->blocks_wide[c] * (size_t)(plane_rows(layout, c) / 8);
+        work->base.qcoef[c] = take(pieces, blocks, 64 * sizeof(int16_t));
+        work->base.nonzero[c] = take(pieces, blocks, sizeof(uint64_t));
+        work->base.level[c] = take(pieces, blocks, 1);
+        work->modes.level[c] = take(pieces, blocks, 1);
+        work->blocks.refined_dc[c] = take(pieces, blocks, sizeof(int16_t));
+    }
+}
+
+static void lay_out(RdctRowWork *work, const RdctLayout *layout, int refine, Pieces *pieces) {
     set_strides(&work->strip, layout);
     for (int i = 0; i < 4; i++)
         work->strip.full[i] = take(pieces, full_samples(layout), sizeof(int16_t));
@@ -63,20 +74,22 @@ static void lay_out(RdctRowWork *work, const RdctLayout *layout, Pieces *pieces)
     }
     work->quantizers = take(pieces, (size_t)layout->blocks_wide[0], sizeof *work->quantizers);
     work->tokens = take(pieces, rdct_row_tokens_bound(layout), sizeof *work->tokens);
+    if (refine)
+        lay_out_refine(work, layout, pieces);
 }
 
-size_t rdct_row_work_bytes(const RdctLayout *layout) {
+size_t rdct_row_work_bytes(const RdctLayout *layout, int refine) {
     RdctRowWork work;
     Pieces pieces = {NULL, 0};
     memset(&work, 0, sizeof work);
-    lay_out(&work, layout, &pieces);
+    lay_out(&work, layout, refine, &pieces);
     return pieces.used;
 }
 
-void rdct_row_work_init(RdctRowWork *work, const RdctLayout *layout, uint8_t *memory) {
+void rdct_row_work_init(RdctRowWork *work, const RdctLayout *layout, int refine, uint8_t *memory) {
     Pieces pieces = {memory, 0};
     memset(work, 0, sizeof *work);
-    lay_out(work, layout, &pieces);
+    lay_out(work, layout, refine, &pieces);
 }
 
 static const uint8_t *image_row(const RdctImage *image, int y) {

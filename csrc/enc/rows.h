@@ -11,7 +11,11 @@ typedef struct RdctBlockRow {
     int16_t *qcoef[3];    /* 64 a block, zigzag order; undefined in SKIP blocks */
     uint64_t *nonzero[3]; /* bit k = zigzag position k; undefined in SKIP blocks */
     uint8_t *level[3];
+    int16_t *refined_dc[3]; /* NULL but in a refinement: the prediction of DC from the base, RDCT_FRESH in blocks that are not refined */
 } RdctBlockRow;
+
+/* No prediction of DC is that low. */
+#define RDCT_FRESH INT16_MIN
 
 /* Sample planes of one MCU row, padding included, and room for chroma rows before down-sampling. */
 typedef struct RdctStrip {
@@ -26,13 +30,15 @@ typedef struct RdctRowWork {
     RdctBlockRow blocks;
     const RdctQuantizer **quantizers; /* of one block row */
     uint32_t *tokens;                 /* rdct_row_tokens_bound */
+    RdctBlockRow base;                /* refinements only: the blocks of the base, */
+    RdctBlockRow modes;               /* and in `level` alone the modes */
 } RdctRowWork;
 
 /* Blocks of a component in an MCU row. */
 size_t rdct_row_blocks(const RdctLayout *layout, int component);
-size_t rdct_row_work_bytes(const RdctLayout *layout);
+size_t rdct_row_work_bytes(const RdctLayout *layout, int refine);
 /* memory: rdct_row_work_bytes, aligned to 64. */
-void rdct_row_work_init(RdctRowWork *work, const RdctLayout *layout, uint8_t *memory);
+void rdct_row_work_init(RdctRowWork *work, const RdctLayout *layout, int refine, uint8_t *memory);
 
 /* A strip whose planes are elsewhere: the caller sets them for each MCU row. memory: rdct_strip_full_samples samples. */
 size_t rdct_strip_full_samples(const RdctLayout *layout);

@@ -5,14 +5,19 @@
 #include "enc/bands.h"
 #include "enc/check.h"
 #include "enc/encoder.h"
+#include "enc/refine.h"
 
 #include <string.h>
 
-/* Uses of RdctContext.shared. */
+/* Uses of RdctContext.shared; refine.h has one more. */
 enum { SHARED_STEPS, SHARED_QUANTIZERS, SHARED_WORKERS, SHARED_WORK, SHARED_ROWS, SHARED_TOKENS, SHARED_SLICES, SHARED_STOCK };
 
 static int no_memory(RdctError *err) {
     return rdct_fail(err, RDCT_ERR_MEMORY, "memory", "no memory to encode");
+}
+
+static int refines(const RdctEncoder *encoder) {
+    return encoder->options != NULL && encoder->options->refine != NULL;
 }
 
 static int setup_tables(RdctEncoder *encoder, RdctError *err) {
@@ -30,14 +35,15 @@ static int setup_tables(RdctEncoder *encoder, RdctError *err) {
 }
 
 static int setup_workers(RdctEncoder *encoder, RdctError *err) {
-    const size_t threads = (size_t)rdct_pool_threads(encoder->ctx->pool), each = rdct_row_work_bytes(&encoder->layout);
+    const int refine = refines(encoder);
+    const size_t threads = (size_t)rdct_pool_threads(encoder->ctx->pool), each = rdct_row_work_bytes(&encoder->layout, refine);
     encoder->workers = rdct_scratch_reserve(&encoder->ctx->shared[SHARED_WORKERS], threads, sizeof(RdctEncodeWorker));
     uint8_t *memory = rdct_scratch_reserve(&encoder->ctx->shared[SHARED_WORK], threads, each);
     if (encoder->workers == NULL || memory == NULL)
         return no_memory(err);
     memset(encoder->workers, 0, threads * sizeof(RdctEncodeWorker));
     for (size_t i = 0; i < threads; i++)
-        rdct_row_work_init(&encoder->workers[i].work, &encoder->layout, memory + i * each);
+        rdct_row_work_init(&encoder->workers[i].work, &encoder->layout, refine, memory + i * each);
     return RDCT_OK;
 }
 
@@ -83,7 +89,7 @@ static size_t whole_lines(size_t bytes) {
 
 int rdct_encoder_setup_stock(RdctEncoder *encoder, RdctError *err) {
     const size_t tables = 3 * (size_t)encoder->plan->set->levels, threads = (size_t)rdct_pool_threads(encoder->ctx->pool);
-    const size_t each = rdct_row_work_bytes(&encoder->layout);
+    const size_t each = rdct_row_work_bytes(&encoder->layout, 0);
     const size_t front = whole_lines(sizeof(RdctStock) + threads * sizeof(RdctRowWork) + tables * sizeof(RdctRdoTable));
     uint8_t *memory = rdct_scratch_reserve(&encoder->ctx->shared[SHARED_STOCK], 1, front + threads * each);
     if (memory == NULL)
@@ -92,16 +98,16 @@ int rdct_encoder_setup_stock(RdctEncoder *encoder, RdctError *err) {
     stock->whole = (RdctRowWork *)(void *)(stock + 1);
     stock->tables = (RdctRdoTable *)(void *)(stock->whole + threads);
     for (size_t i = 0; i < threads; i++)
-        rdct_row_work_init(&stock->whole[i], &encoder->layout, memory + front + i * each);
+        rdct_row_work_init(&stock->whole[i], &encoder->layout, 0, memory + front + i * each);
     rdct_stock_init(stock, encoder->plan, encoder->steps);
     for (size_t t = 0; t < tables; t++)
         rdct_quantizer_init(&encoder->quantizers[t], stock->base + 64 * (t % 3));
-    rdct_walk_init(&encoder->walk, &encoder->layout, stock->base);
+    rdct_walk_init(&encoder->walk, &encoder->layout, stock->base, 1); /* every block is of level 0 now */
     encoder->stock = stock;
     return RDCT_OK;
 }
 
-int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err) {
+int rdct_encoder_load_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err) {
     const RdctLayout *layout = &encoder->layout;
     const RdctDsp *dsp = &encoder->ctx->dsp;
     const RdctRowWork *work = &encoder->workers[worker].work;
@@ -112,6 +118,13 @@ int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker
     rdct_rows_quantize(dsp, layout, encoder->quantizers, work);
     if (encoder->stock != NULL)
         rdct_stock_refine(encoder->stock, dsp, layout, work, worker);
+    return RDCT_OK;
+}
+
+int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err) {
+    RDCT_TRY(rdct_encoder_load_row(encoder, mcu_row, worker, err));
+    if (refines(encoder))
+        rdct_refine_row(encoder, mcu_row, worker);
     return RDCT_OK;
 }
 

@@ -71,17 +71,11 @@ static inline RdctToken *make_ac(const RdctWalk *walk, const int16_t *qcoef, uin
     return next + (before != 63);
 }
 
-/* Index of the i-th block of an MCU in its component's blocks of this MCU row. */
-static inline int block_index(const RdctWalk *walk, int i, int mcu_x) {
-    const int c = walk->block[i].component, h = c == 0 ? walk->layout->h_samp : 1;
-    return walk->block[i].y * walk->layout->blocks_wide[c] + mcu_x * h + walk->block[i].x;
-}
-
 static inline int bad_difference(int difference) {
     return difference < -RDCT_MAX_DC_DIFFERENCE || difference > RDCT_MAX_DC_DIFFERENCE;
 }
 
-void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToken *tokens, RdctTokenRow *row) {
+static inline void make_tokens(const RdctWalk *walk, const RdctBlockRow *blocks, int refine, RdctToken *tokens, RdctTokenRow *row) {
     RdctToken *next = tokens;
     RdctPredictor predictor = {{0}, {{0, 0}}};
     int64_t nonzero_tokens = 0;
@@ -90,7 +84,7 @@ void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToke
     row->bad.token = SIZE_MAX;
     for (int mcu_x = 0; mcu_x < walk->layout->mcu_wide; mcu_x++) {
         for (int i = 0; i < walk->blocks; i++) {
-            const int c = walk->block[i].component, block = block_index(walk, i, mcu_x), level = blocks->level[c][block];
+            const int c = walk->block[i].component, block = rdct_walk_block(walk, i, mcu_x), level = blocks->level[c][block];
             if (level == RDCT_SKIP) {
                 row->skipped++;
                 continue;
@@ -98,9 +92,11 @@ void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToke
             const int16_t *qcoef = blocks->qcoef[c] + 64 * block;
             const uint64_t nonzero = blocks->nonzero[c][block];
             const RdctDcStep step = walk->dc_steps[3 * level + c];
-            const int dc = qcoef[0], difference = dc - rdct_predict_dc(predictor.value[c], predictor.step[c], step);
+            const int refined = refine && blocks->refined_dc[c][block] != RDCT_FRESH, dc = qcoef[0];
+            const int predicted = refined ? blocks->refined_dc[c][block] : rdct_predict_dc(predictor.value[c], predictor.step[c], step);
+            const int difference = dc - predicted;
             const RdctToken table = c == 0 ? 0 : 2u << TABLE_SHIFT;
-            if (predictor.step[c].step == 0) {
+            if (predictor.step[c].step == 0 && !refined) {
                 row->first[c].token = (size_t)(next - tokens);
                 row->first[c].block = block;
                 row->first[c].value = dc;
@@ -113,7 +109,7 @@ void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToke
             row->blocks++;
             *next++ = make_token(walk, difference) | table;
             next = make_ac(walk, qcoef, nonzero, table | 1u << TABLE_SHIFT, next, &nonzero_tokens);
-            nonzero_tokens -= dc == 0;
+            nonzero_tokens -= (refined ? difference : dc) == 0;
         }
     }
     row->size = (size_t)(next - tokens);
@@ -121,17 +117,26 @@ void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToke
     row->last = predictor;
 }
 
+void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToken *tokens, RdctTokenRow *row) {
+    if (blocks->refined_dc[0] != NULL)
+        make_tokens(walk, blocks, 1, tokens, row);
+    else
+        make_tokens(walk, blocks, 0, tokens, row);
+}
+
 int rdct_tokens_join(const RdctWalk *walk, RdctTokenRow *row, RdctPredictor *predictor, RdctBadBlock *bad) {
     *bad = row->bad;
     for (int c = 0; c < walk->layout->components; c++) {
-        if (row->first[c].step.step == 0)
-            continue;
-        const int difference = row->first[c].value - rdct_predict_dc(predictor->value[c], predictor->step[c], row->first[c].step);
-        if (bad_difference(difference) && row->first[c].token < bad->token)
-            *bad = (RdctBadBlock){row->first[c].token, c, row->first[c].block, difference};
-        row->tokens[row->first[c].token] = make_token(walk, difference) | (c == 0 ? 0 : 2u << TABLE_SHIFT);
-        predictor->value[c] = row->last.value[c];
-        predictor->step[c] = row->last.step[c];
+        if (row->first[c].step.step != 0) {
+            const int difference = row->first[c].value - rdct_predict_dc(predictor->value[c], predictor->step[c], row->first[c].step);
+            if (bad_difference(difference) && row->first[c].token < bad->token)
+                *bad = (RdctBadBlock){row->first[c].token, c, row->first[c].block, difference};
+            row->tokens[row->first[c].token] = make_token(walk, difference) | (c == 0 ? 0 : 2u << TABLE_SHIFT);
+        }
+        if (row->last.step[c].step != 0) {
+            predictor->value[c] = row->last.value[c];
+            predictor->step[c] = row->last.step[c];
+        }
     }
     return bad->token == SIZE_MAX ? 0 : -1;
 }

@@ -51,10 +51,10 @@ typedef struct RdctTokenRow {
     struct {
         size_t token;
         int block, value;
-        RdctDcStep step; /* all zeros = the component has no coded block here */
+        RdctDcStep step; /* all zeros = no block here is predicted from the row above */
     } first[3];
-    RdctPredictor last;
-    RdctBadBlock bad; /* inside the row */
+    RdctPredictor last; /* step 0 = the component has no coded block here */
+    RdctBadBlock bad;   /* inside the row */
     int64_t blocks, skipped, nonzero;
 } RdctTokenRow;
 
@@ -71,6 +71,12 @@ typedef struct RdctTokenCodes {
 /* steps: [levels][3][64] */
 void rdct_walk_init(RdctWalk *walk, const RdctLayout *layout, const uint16_t *steps, int levels);
 size_t rdct_row_tokens_bound(const RdctLayout *layout);
+/* Index of the i-th block of an MCU in its component's blocks of this MCU row. */
+static inline int rdct_walk_block(const RdctWalk *walk, int i, int mcu_x) {
+    const int c = walk->block[i].component, h = c == 0 ? walk->layout->h_samp : 1;
+    return walk->block[i].y * walk->layout->blocks_wide[c] + mcu_x * h + walk->block[i].x;
+}
+
 /* tokens: rdct_row_tokens_bound. Only coefficients given from outside can have bad blocks. */
 void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToken *tokens, RdctTokenRow *row);
 /* Joins a row to the one above (to none: a predictor of zeros) and moves the predictor on. Returns 0, or -1 with *bad filled. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a block's neighbours say about it: contexts of the context-modelled entropy coder (docs/bitstream.md, section 10). Encoder and
+ * What a block's neighbours say about it: contexts of the context-modelled entropy coder (docs/bitstream.md, section 11). Encoder and
  * decoder walk a block with the same functions, so they cannot disagree. All arrays are in zigzag order. */
 #ifndef RDCT_STREAM_BLOCKMODEL_H
 #define RDCT_STREAM_BLOCKMODEL_H

@@ -10,6 +10,7 @@
 #include "stream/cursor.h"
 #include "stream/huffman.h"
 #include "stream/level_map.h"
+#include "stream/refine.h"
 #include "stream/table_section.h"
 
 enum { VERSION = 1, BAND_INLINE = 254, BAND_ANNEX_K = 255, MAX_SLICE_ROWS = 8192 };
@@ -20,7 +21,7 @@ typedef struct Span {
 } Span;
 
 typedef struct Structure {
-    Span tables, huffman, map; /* huffman, map: the range-coded bytes alone */
+    Span tables, huffman, map, refine; /* but for tables the range-coded bytes alone */
     int map_coded, map_level;
     size_t index_at;
 } Structure;
@@ -58,12 +59,11 @@ static int read_start(RdctCursor *cursor, RdctHeader *info, int *map_coded, Rdct
     info->subsampling = flags & 3;
     info->entropy = flags >> 2 & 3;
     info->tables_by_id = flags >> 4 & 1;
+    info->refine = flags >> 5 & 1;
     *map_coded = flags >> 6 & 1;
     info->components = info->subsampling == RDCT_GREY ? 1 : 3;
     if (info->entropy > RDCT_HUFFMAN_FIXED)
         return rdct_fail_at(err, RDCT_ERR_UNSUPPORTED, "entropy", 5, -1, "entropy coding %d is not read by this version", info->entropy);
-    if (flags & 0x20)
-        return rdct_fail_at(err, RDCT_ERR_UNSUPPORTED, "refine", 5, -1, "refinement streams are not read by this version");
     return RDCT_OK;
 }
 
@@ -161,6 +161,18 @@ static int read_map_span(RdctCursor *cursor, RdctHeader *info, Structure *struct
     return RDCT_OK;
 }
 
+static int read_refine_span(RdctCursor *cursor, RdctHeader *info, Span *span, RdctError *err) {
+    const size_t start = cursor->pos;
+    const uint8_t *hash;
+    if (!info->refine)
+        return RDCT_OK;
+    RDCT_TRY(rdct_cursor_take(cursor, RDCT_ID_BYTES, &hash, err));
+    memcpy(info->refine_hash, hash, RDCT_ID_BYTES);
+    RDCT_TRY(read_coded_span(cursor, "refine_section", span, err));
+    info->refine_bytes = (int64_t)(cursor->pos - start);
+    return RDCT_OK;
+}
+
 /* entries NULL: check only. Offsets count from the first slice. */
 static int read_index(RdctCursor *cursor, int slices, RdctSliceEntry *entries, int64_t *total, RdctError *err) {
     *total = 0;
@@ -185,6 +197,7 @@ static int read_structure(RdctCursor *cursor, RdctHeader *info, RdctLayout *layo
     RDCT_TRY(read_tables_span(cursor, info, &structure->tables, err));
     RDCT_TRY(read_huffman_span(cursor, info, &structure->huffman, err));
     RDCT_TRY(read_map_span(cursor, info, structure, err));
+    RDCT_TRY(read_refine_span(cursor, info, &structure->refine, err));
     structure->index_at = cursor->pos;
     RDCT_TRY(read_index(cursor, info->slices, NULL, &info->slice_bytes, err));
     info->index_bytes = (int64_t)(cursor->pos - structure->index_at);
@@ -285,6 +298,19 @@ static int load_map(RdctParsedHeader *parsed, const RdctCursor *whole, const Str
     return check_section_end(&range, &structure->map, "map_section", err);
 }
 
+static int load_modes(RdctParsedHeader *parsed, const RdctCursor *whole, const Structure *structure, RdctError *err) {
+    const int rows = parsed->layout.map_rows, cols = parsed->layout.map_cols;
+    if (!parsed->info.refine)
+        return RDCT_OK;
+    parsed->modes = rdct_scratch_reserve(&parsed->scratch[3], (size_t)rows * (size_t)cols, 1);
+    if (!parsed->modes)
+        return rdct_fail(err, RDCT_ERR_MEMORY, "memory", "out of memory for the modes of %d x %d regions", rows, cols);
+    RdctRangeDecoder range;
+    rdct_range_decoder_init(&range, whole->data + structure->refine.at, structure->refine.size);
+    rdct_refine_map_read(&range, parsed->level_map, parsed->modes, rows, cols);
+    return check_section_end(&range, &structure->refine, "refine_section", err);
+}
+
 static int load_index(RdctParsedHeader *parsed, const RdctCursor *whole, const Structure *structure, RdctError *err) {
     const int slices = parsed->info.slices;
     int64_t total;
@@ -310,8 +336,10 @@ static int load_contents(RdctParsedHeader *parsed, const RdctCursor *whole, cons
     }
     RDCT_TRY(load_tables(parsed, whole, structure, set, err));
     RDCT_TRY(load_huffman(parsed, whole, structure, set, err));
-    if (!(flags & RDCT_HEADER_WITHOUT_MAP))
+    if (!(flags & RDCT_HEADER_WITHOUT_MAP)) {
         RDCT_TRY(load_map(parsed, whole, structure, err));
+        RDCT_TRY(load_modes(parsed, whole, structure, err));
+    }
     return load_index(parsed, whole, structure, err);
 }
 
@@ -334,9 +362,10 @@ int rdct_header_parse(RdctParsedHeader *parsed, const uint8_t *data, size_t size
 }
 
 void rdct_parsed_header_free(RdctParsedHeader *parsed) {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         rdct_scratch_free(&parsed->scratch[i]);
     parsed->tables = NULL;
     parsed->level_map = NULL;
+    parsed->modes = NULL;
     parsed->slices = NULL;
 }

@@ -20,13 +20,14 @@ typedef struct RdctParsedHeader {
     RdctHuffmanLengths huffman; /* the four tables to use, whatever their origin */
     uint16_t *tables;           /* [levels][3][64] before scale; in scratch */
     uint8_t *level_map;         /* in scratch */
+    uint8_t *modes;             /* of a refinement stream, stream/refine.h; else NULL; in scratch */
     RdctSliceEntry *slices;     /* in scratch */
-    RdctScratch scratch[3];
+    RdctScratch scratch[4];
 } RdctParsedHeader;
 
 /* Parses and bounds everything, verifies the CRC, applies the limit, then allocates. max_pixels <= 0: no limit. sets: known sets; a
  * stream that names another fails with rule "missing_table_set", unless ALLOW_MISSING_SET: then tables = NULL and huffman is empty for
- * a band of the set. WITHOUT_MAP leaves level_map = NULL, which saves the one allocation that the size of the data does not bound.
+ * a band of the set. WITHOUT_MAP leaves level_map and modes NULL, which saves the allocations that the size of the data does not bound.
  * The slices themselves may be missing or cut (slices[i].offset + size > size): a reader of one slice needs no others.
  * rdct_parsed_header_free is needed after success only. */
 enum { RDCT_HEADER_ALLOW_MISSING_SET = 1, RDCT_HEADER_WITHOUT_MAP = 2 };
@@ -38,6 +39,8 @@ void rdct_parsed_header_free(RdctParsedHeader *parsed);
 typedef struct RdctHeaderInput {
     const RdctLayout *layout;
     const RdctPlan *plan;
+    const uint8_t *modes;       /* of a refinement stream, with */
+    const uint8_t *refine_hash; /* the hash of its base; else NULL */
     int entropy, tables_by_id, band;
     const RdctHuffmanLengths *huffman; /* written when entropy is RDCT_HUFFMAN or band is 254 */
     const size_t *slice_sizes;

@@ -7,14 +7,16 @@
 #include "stream/header.h"
 #include "stream/huffman.h"
 #include "stream/level_map.h"
+#include "stream/refine.h"
 #include "stream/table_section.h"
 
 enum { BAND_INLINE = 254, FIXED_BOUND = 64, HUFFMAN_BOUND = 8192, VARINT_BYTES = 5 };
 
-/* A decision costs at most 10 bits and a little (P is at least 64 / 65536), a region at most a SKIP flag and `levels` + 1 decisions. */
+/* A decision costs at most 10 bits and a little (P is at least 64 / 65536), a region at most a SKIP flag, `levels` + 1
+ * decisions and one more in a refinement stream. */
 size_t rdct_header_bound(const RdctLayout *layout, int levels) {
     const size_t regions = (size_t)layout->map_rows * (size_t)layout->map_cols;
-    const size_t tables = (size_t)levels * 192 * 2, map = levels > 1 ? (size_t)levels + 2 : 1;
+    const size_t tables = (size_t)levels * 192 * 2, map = levels > 1 ? (size_t)levels + 3 : 2;
     return FIXED_BOUND + tables + HUFFMAN_BOUND + regions * (map * 11 / 8 + 1) + (size_t)layout->slices * (VARINT_BYTES + 4);
 }
 
@@ -49,7 +51,8 @@ static void write_dimensions(RdctSink *sink, const RdctHeaderInput *input, int f
     const RdctLayout *layout = input->layout;
     rdct_sink_bytes(sink, (const uint8_t *)"RDCT", 4);
     rdct_sink_u8(sink, 1);
-    rdct_sink_u8(sink, layout->subsampling | input->entropy << 2 | (input->tables_by_id ? 1 << 4 : 0) | (flat ? 0 : 1 << 6));
+    rdct_sink_u8(sink, layout->subsampling | input->entropy << 2 | (input->tables_by_id ? 1 << 4 : 0) | (input->modes ? 1 << 5 : 0) |
+                           (flat ? 0 : 1 << 6));
     rdct_sink_varint(sink, (uint32_t)layout->width);
     rdct_sink_varint(sink, (uint32_t)layout->height);
     rdct_sink_u16(sink, (uint32_t)input->plan->scale);
@@ -92,6 +95,16 @@ static void write_map(RdctSink *sink, const RdctPlan *plan, int flat) {
     end_coded(sink, &range);
 }
 
+static void write_refine(RdctSink *sink, const RdctHeaderInput *input) {
+    RdctRangeEncoder range;
+    if (input->modes == NULL)
+        return;
+    rdct_sink_bytes(sink, input->refine_hash, RDCT_ID_BYTES);
+    begin_coded(sink, &range);
+    rdct_refine_map_write(&range, input->modes, input->layout->map_rows, input->layout->map_cols);
+    end_coded(sink, &range);
+}
+
 int rdct_header_write(const RdctHeaderInput *input, uint8_t *out, size_t capacity, size_t *size, RdctEncodeStats *stats, RdctError *err) {
     RdctSink sink = {out, capacity, 0};
     const int flat = map_is_flat(input->plan);
@@ -102,6 +115,8 @@ int rdct_header_write(const RdctHeaderInput *input, uint8_t *out, size_t capacit
     write_huffman(&sink, input);
     const size_t map_at = sink.size;
     write_map(&sink, input->plan, flat);
+    const size_t refine_at = sink.size;
+    write_refine(&sink, input);
     const size_t index_at = sink.size;
     for (int i = 0; i < input->layout->slices; i++) {
         rdct_sink_varint(&sink, (uint32_t)input->slice_sizes[i]);
@@ -118,7 +133,8 @@ int rdct_header_write(const RdctHeaderInput *input, uint8_t *out, size_t capacit
         stats->header_bytes = (int64_t)sink.size;
         stats->table_bytes = (int64_t)(huffman_at - tables_at);
         stats->huffman_bytes = (int64_t)(map_at - huffman_at);
-        stats->map_bytes = (int64_t)(index_at - map_at);
+        stats->map_bytes = (int64_t)(refine_at - map_at);
+        stats->refine_bytes = (int64_t)(index_at - refine_at);
         stats->index_bytes = (int64_t)(crc_at - index_at);
     }
     return RDCT_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Adaptive range coder of symbols 0..15 (docs/bitstream.md, section 10): sixteen-bit range, distributions of sixteen 16-bit numbers, so
+ * Adaptive range coder of symbols 0..15 (docs/bitstream.md, section 11): sixteen-bit range, distributions of sixteen 16-bit numbers, so
  * that one or two vector instructions do for all sixteen boundaries what a scalar machine does for one. No division. */
 #ifndef RDCT_STREAM_SYMBOLCODER_H
 #define RDCT_STREAM_SYMBOLCODER_H

@@ -4,7 +4,7 @@
     python csrc/stream/train_blockmodel.py FOLDER... -o csrc/stream/blockmodel_defaults.h
 
 Every picture of the folders is quantised at several rates, with one table and with sixteen levels, 4:4:4
-and 4:2:0, and each symbol counted in its contexts (docs/bitstream.md, section 10). The file is part of the
+and 4:2:0, and each symbol counted in its contexts (docs/bitstream.md, section 11). The file is part of the
 format: making it anew changes every stream of entropy 2.
 """
 

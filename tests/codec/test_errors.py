@@ -59,7 +59,8 @@ STREAMS = [
     ("version", UnsupportedError, stream(version=2)),
     ("version", UnsupportedError, stream(version=0)),
     ("flags", CorruptError, stream(flags=0b1000_0111)),
-    ("refine", UnsupportedError, stream(flags=0b0010_0111)),
+    ("refine_section", CorruptError, stream(flags=0b0010_0111, level_map=bytes(9) + b"\x02\x80\x00")),
+    ("truncated_header", TruncatedError, stream(flags=0b0010_0111, level_map=bytes(9) + b"\x7f")),
     ("entropy", UnsupportedError, stream(flags=0b0000_1011)),
     ("entropy", UnsupportedError, stream(flags=0b0000_1111)),
     ("width", CorruptError, stream(width=0)),
@@ -448,8 +449,6 @@ def test_environment_names_an_instruction_set(monkeypatch):
 MANY = codec.QuantPlan(np.concatenate([codec.ijg_table(q)[None] for q in (90, 50)]), [[0, 1], [1, 0]])
 
 NOT_YET = {
-    "refine": (lambda: codec.encode(IMAGE, refine=DATA), ""),
-    "refine, decoding": (lambda: codec.decode(DATA, refine=DATA), ""),
     "context": (lambda: codec.encode(IMAGE, entropy="context"), ""),
     "jpeg, levels": (
         lambda: codec.encode_coefficients(codec.quantize(IMAGE, MANY), format="jpeg"),
@@ -610,7 +609,7 @@ def test_every_rule_of_the_c_core_is_tested():
         "null", "memory", "geometry", "image_channels", "image_size", "image_stride", "row_stride", "sample_type", "sets",
         "roi", "no_output", "coefficients", "threads", "tables_by_id", "jpeg_tables_by_id", "format", "entropy_context",
         "map_shape", "map_level", "scale", "log_tables", "log_form", "table_step", "quality", "huffman_counts", "subsampling",
-        "slice_size", "slice_bytes", "capacity",
+        "slice_size", "slice_bytes", "capacity", "jpeg_refine", "refine_limit",
     }  # fmt: skip
     tested = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     untested = {rule for rule in rules - not_from_python if f'"{rule}"' not in tested}

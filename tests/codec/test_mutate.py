@@ -16,6 +16,11 @@ LIMIT = 1 << 16
 TABLES = codec.TableSet.from_log(np.full((3, 8, 8), 50) + np.arange(8), [0, 6, 12, 18])
 
 
+#: What the refinement refines, and its plan.
+KNOWN = codec.QuantPlan(TABLES, [[3, 255], [2, 3]], 2, scale=2)
+LOW = codec.encode(pictures.street(27, 32), KNOWN, subsampling="420", slice_rows=2)
+
+
 def streams():
     image = pictures.street(27, 32)
     plan = codec.QuantPlan(TABLES, [[0, 3], [255, 1]], 2, scale=2)
@@ -26,6 +31,7 @@ def streams():
         "explicit tables, 4:2:2": codec.encode(image, explicit, subsampling="422", slice_rows=1),
         "by id": codec.encode(image, plan, tables="id", entropy="huffman-fixed"),
         "grey": codec.encode(image[:, :, 0], plan, slice_rows=1),
+        "refinement, 4:2:0": codec.encode(image, plan, subsampling="420", refine=LOW, refine_limit=None, slice_rows=2),
         "jpeg": codec.encode(image, quality=40, format="jpeg"),
         "jpeg, 4:2:0, restarts": codec.encode(image, explicit.with_map([[1, 1], [1, 1]]), format="jpeg", slice_rows=1,
                                               subsampling="420"),
@@ -37,11 +43,16 @@ STREAMS = streams()
 DECODER = codec.Decoder()
 
 
+def refine(data):
+    """The base of a stream, if it is a refinement."""
+    return LOW if data[:5] == b"RDCT\x01" and len(data) > 5 and data[5] & 0x20 else None
+
+
 def attempt(data):
     """The error of decoding, None if there was none; anything undocumented gets through."""
     try:
         codec.read_header(data, [TABLES])
-        DECODER.decode(data, table_sets=[TABLES], max_pixels=LIMIT)
+        DECODER.decode(data, table_sets=[TABLES], refine=refine(data), max_pixels=LIMIT)
     except codec.CodecError as error:
         assert type(error) in (
             codec.TruncatedError,
@@ -54,7 +65,7 @@ def attempt(data):
             assert 0 <= error.offset <= len(data)
         return error
     except ValueError as error:
-        if error.rule != "missing_table_set":
+        if error.rule not in ("missing_table_set", "refine_geometry", "refine_hash"):
             raise
         return error
     return None
@@ -82,7 +93,8 @@ def test_every_byte(name):
         # Checksums cover every byte of our own format, so no change can pass.
         assert is_jpeg(name) or error is not None, i
     assert is_jpeg(name) == (passed > 0)
-    assert np.array_equal(DECODER.decode(data, table_sets=[TABLES]), codec.decode(data, table_sets=[TABLES]))
+    options = {"table_sets": [TABLES], "refine": refine(data)}
+    assert np.array_equal(DECODER.decode(data, **options), codec.decode(data, **options))
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -295,6 +295,23 @@ def _level_map(coder, rows, cols, levels, known=None):
     return out
 
 
+def refine_bytes(level_map, refined):
+    """Section 10, the coded part, written."""
+    coder = RangeEncoder()
+    _refine_map(coder, np.asarray(level_map), np.asarray(refined).tolist())
+    return coder.finish()
+
+
+def _refine_map(coder, level_map, known=None):
+    """Section 10: bool [rows,cols]."""
+    models = Models(coder)
+    out = np.zeros(level_map.shape, bool)
+    for y, x in np.argwhere(level_map != SKIP):
+        around = int(x > 0 and out[y, x - 1]) + int(y > 0 and out[y - 1, x])
+        out[y, x] = models.bit(around, int(known[y][x]) if known else None)
+    return out
+
+
 SAMPLING = {0: (1, 1), 1: (2, 1), 2: (2, 2), 3: (1, 1)}
 
 
@@ -304,7 +321,7 @@ def parse(data, table_sets=()):
     s = SimpleNamespace()
     assert cursor.take(4) == b"RDCT" and cursor.u8() == 1
     flags = cursor.u8()
-    assert flags & 0xA0 == 0
+    assert flags & 0x80 == 0
     s.subsampling, s.entropy, s.by_id = flags & 3, flags >> 2 & 3, flags >> 4 & 1
     s.width, s.height = cursor.varint(), cursor.varint()
     s.scale, s.levels, s.region_blocks, s.slice_rows = (
@@ -344,6 +361,12 @@ def parse(data, table_sets=()):
         s.level_map = np.full((s.rows, s.cols), cursor.u8(), np.uint8)
     assert all(v < s.levels or v == SKIP for v in s.level_map.flat)
     s.map_bytes, start = cursor.at - start, cursor.at
+    s.refine = bool(flags & 0x20)
+    s.refined = np.zeros((s.rows, s.cols), bool)
+    if s.refine:
+        s.refine_hash = cursor.take(8)
+        s.refined = _refine_map(RangeDecoder(cursor.take(cursor.varint())), s.level_map)
+    s.refine_bytes, start = cursor.at - start, cursor.at
     index = [(cursor.varint(), cursor.little(4)) for _ in range(s.slices)]
     s.index_bytes = cursor.at - start
     s.crc_at = cursor.at
@@ -405,13 +428,24 @@ def round_div(a, b):
 
 def block_levels(s, component):
     """Section 2: level or SKIP of every block of a component, padding included: int [by,bx]."""
+    return [[level for level, _ in row] for row in _blocks_of(s, component)]
+
+
+def block_refined(s, component):
+    """Section 10: whether each is refined."""
+    return [[refined for _, refined in row] for row in _blocks_of(s, component)]
+
+
+def _blocks_of(s, component):
+    """(level or SKIP, refined) of every block."""
     hs, vs = SAMPLING[s.subsampling]
     bw, bh = ceil_div(s.width, 8), ceil_div(s.height, 8)
     mw, mh = ceil_div(bw, hs), ceil_div(bh, vs)
 
     def of_luma(y, x):
         r = s.region_blocks
-        return int(s.level_map[min(y // r, s.rows - 1), min(x // r, s.cols - 1)])
+        place = min(y // r, s.rows - 1), min(x // r, s.cols - 1)
+        return int(s.level_map[place]), bool(s.refined[place])
 
     if component == 0 or (hs, vs) == (1, 1):
         return [
@@ -431,18 +465,59 @@ def block_levels(s, component):
                 (8 * vs * y + 4 * vs) // (8 * s.region_blocks),
                 (8 * hs * x + 4 * hs) // (8 * s.region_blocks),
             )
-            level = int(s.level_map[min(cy, s.rows - 1), min(cx, s.cols - 1)])
-            if all(one == SKIP for one in inside):
-                level = SKIP
+            centre = min(cy, s.rows - 1), min(cx, s.cols - 1)
+            level, refined = int(s.level_map[centre]), bool(s.refined[centre])
+            if all(one == SKIP for one, _ in inside):
+                level, refined = SKIP, False
             elif level == SKIP:
-                level = min(one for one in inside if one != SKIP)
-            row.append(level)
+                level = min(one for one, _ in inside if one != SKIP)
+                refined = any(mode for one, mode in inside if one == level)
+            row.append((level, refined))
         out.append(row)
     return out
 
 
-def coefficients(s):
-    """Quantised coefficients: list of int16 [by,bx,8,8]. Also checks every rule a slice has to keep."""
+def base_hash(s, planes):
+    """Section 10: the hash of a picture as a base; s, planes as from `parse`, `coefficients`."""
+
+    def chain(pieces):
+        h = 0
+        for piece in pieces:
+            h = crc32c(h.to_bytes(4, "little") + piece)
+        return h.to_bytes(4, "little")
+
+    form = [
+        s.width.to_bytes(4, "little") + s.height.to_bytes(4, "little")
+        + bytes([s.subsampling, s.region_blocks, s.levels])
+    ]  # fmt: skip
+    form += [
+        s.steps[level, c].astype("<u2").tobytes() for level in range(s.levels) for c in range(s.components)
+    ]
+    form += [row.astype(np.uint8).tobytes() for row in s.level_map]
+    content = [
+        planes[c][y, x].astype("<i2").tobytes()
+        for c in range(s.components)
+        for y, row in enumerate(block_levels(s, c))
+        for x, level in enumerate(row)
+        if level != SKIP
+    ]
+    return chain(form) + chain(content)
+
+
+def coefficients(s, base=None):
+    """Quantised coefficients: list of int16 [by,bx,8,8]. Also checks every rule a slice has to keep.
+
+    base: for a refinement stream, (s, planes) of what it refines.
+    """
+    assert s.refine == (base is not None)
+    if base is not None:
+        assert (s.width, s.height, s.subsampling, s.region_blocks) == (
+            base[0].width, base[0].height, base[0].subsampling, base[0].region_blocks
+        ), "geometry"  # fmt: skip
+        assert base_hash(*base) == s.refine_hash, "hash of the base"
+        assert not (s.refined & (base[0].level_map == SKIP)).any()
+        base_levels = [block_levels(base[0], c) for c in range(s.components)]
+        refined = [block_refined(s, c) for c in range(s.components)]
     hs, vs = SAMPLING[s.subsampling]
     sampling = [(hs, vs), (1, 1), (1, 1)][: s.components]
     levels = [block_levels(s, c) for c in range(s.components)]
@@ -459,17 +534,17 @@ def coefficients(s):
                 for c, (ch, cv) in enumerate(sampling):
                     for y in range(my * cv, my * cv + cv):
                         for x in range(mx * ch, mx * ch + ch):
-                            if levels[c][y][x] != SKIP:
-                                steps = s.steps[levels[c][y][x], c]
-                                block = planes[c][y, x]
-                                predictor[c] = _block(
-                                    bits,
-                                    codes[2 if c else 0],
-                                    codes[3 if c else 1],
-                                    steps,
-                                    predictor[c],
-                                    block,
-                                )
+                            if levels[c][y][x] == SKIP:
+                                continue
+                            steps = s.steps[levels[c][y][x], c]
+                            block = planes[c][y, x]
+                            used = codes[2 if c else 0], codes[3 if c else 1]
+                            if base is not None and refined[c][y][x]:
+                                before = base[1][c][y, x].reshape(64)
+                                before_steps = base[0].steps[base_levels[c][y][x], c]
+                                predictor[c] = _refined_block(bits, *used, steps, before, before_steps, block)
+                            else:
+                                predictor[c] = _block(bits, *used, steps, predictor[c], block)
         rest = bits.bits[bits.at :]
         assert len(rest) < 8 and "1" not in rest, "padding"
     return [plane.reshape(*plane.shape[:2], 8, 8) for plane in planes]
@@ -488,6 +563,25 @@ def _block(bits, dc, ac, steps, predictor, block):
     block[0] = value
     _ac(bits, ac, block)
     return value, q
+
+
+def _refined_block(bits, dc, ac, steps, before, before_steps, block):
+    """Section 10."""
+
+    def promise(n):
+        q0, s0, s1 = int(before[n]), int(before_steps[n]), int(steps[n])
+        return q0 if s0 == s1 else round_div(min(max(q0 * s0, -1024), 1023), s1)
+
+    difference = np.zeros(64, np.int64)
+    difference[0] = bits.signed(bits.symbol(dc))
+    _ac(bits, ac, difference)  # in the order of the scan: the i-th at ZIGZAG[i]
+    first = [n for n in ZIGZAG[1:] if before[n]]
+    rest = [n for n in ZIGZAG[1:] if not before[n]]
+    for i, n in enumerate([0, *first, *rest]):
+        value = promise(n) + int(difference[ZIGZAG[i]])
+        assert -2048 <= value <= 2047 if n == 0 else -1023 <= value <= 1023
+        block[n] = value
+    return int(block[0]), int(steps[0])
 
 
 def _ac(bits, ac, block):
@@ -528,6 +622,9 @@ def seal(data):
     if flags >> 2 & 3 == 0 or band == 254:
         cursor.take(cursor.varint())
     cursor.take(cursor.varint() if flags & 0x40 else 1)
+    if flags & 0x20:
+        cursor.take(8)
+        cursor.take(cursor.varint())
     places = []
     for _ in range(slices):
         length = cursor.varint()
