@@ -108,8 +108,6 @@ def _options(
     """The options of `encode` as the integers of RdctEncodeOptions, but for those of `_refinement`."""
     c_format = _choice("format", format, _core.FORMATS)
     c_entropy = _choice("entropy", entropy, _core.ENTROPIES)
-    if c_entropy == _core.ENTROPIES["context"]:
-        raise UnsupportedError("entropy='context': context modelling is not supported by this version")
     by_id = _choice("tables", tables, _TABLES)
     if by_id and format == "jpeg":
         raise ValueError("tables='id' needs format='rdct': a JPEG file carries its tables")

@@ -12,7 +12,7 @@ struct RdctContext {
     RdctDsp dsp;
     RdctScratch output; /* the finished stream of the last encode */
     size_t output_size;
-    RdctScratch shared[9];   /* picture-wide scratch; enc and dec number their uses in their own file */
+    RdctScratch shared[10];  /* picture-wide scratch; enc and dec number their uses in their own file */
     RdctScratch *per_worker; /* [threads] */
 };
 

@@ -10,10 +10,11 @@
 #include "common/tables.h"
 #include "dec/refine.h"
 #include "dec/slice.h"
+#include "stream/blockmodel.h"
 #include "stream/jfif.h"
 
 /* Uses of ctx->shared. */
-enum { SHARED_STEPS = 0, SHARED_VERDICTS = 1, SHARED_TABLES = 2 };
+enum { SHARED_STEPS = 0, SHARED_VERDICTS = 1, SHARED_TABLES = 2, SHARED_MODEL = 3 };
 
 typedef struct Run {
     RdctContext *ctx;
@@ -49,6 +50,37 @@ static void set_dc_steps(RdctTask *task, int levels) {
         task->dc_steps[t] = rdct_dc_step(task->steps[64 * t]);
 }
 
+/* What context-modelled slices begin with. */
+static int load_model(Run *run, int levels, RdctError *err) {
+    const size_t tables = 3 * (size_t)levels;
+    RdctModelSteps *steps =
+        rdct_scratch_reserve(&run->ctx->shared[SHARED_MODEL], 1, tables * sizeof(RdctModelSteps) + sizeof(RdctBlockModel));
+    if (!steps)
+        return fail_memory(err);
+    RdctBlockModel *model = (RdctBlockModel *)(void *)(steps + tables); /* descending alignment */
+    rdct_block_model_init(model);
+    for (size_t t = 0; t < tables; t++)
+        rdct_model_steps_init(&steps[t], run->task.steps + 64 * t);
+    run->task.model = model;
+    run->task.model_steps = steps;
+    return RDCT_OK;
+}
+
+static int load_huffman(Run *run, RdctError *err) {
+    RdctTask *task = &run->task;
+    RdctBlockTables *tables = rdct_scratch_reserve(&run->ctx->shared[SHARED_TABLES], 3, sizeof *tables);
+    if (!tables)
+        return fail_memory(err);
+    for (int i = 0; i < 2; i++) { /* luma, chroma */
+        rdct_huffman_decoder_init(&tables[i].dc, run->header.huffman.lengths[2 * i]);
+        rdct_huffman_decoder_init(&tables[i].ac, run->header.huffman.lengths[2 * i + 1]);
+        rdct_block_tables_finish(&tables[i]);
+    }
+    for (int c = 0; c < 3; c++)
+        task->tables[c] = &tables[c > 0];
+    return RDCT_OK;
+}
+
 static int load_rdct(Run *run, const RdctDecodeOptions *options, RdctError *err) {
     RdctTask *task = &run->task;
     RdctParsedHeader *header = &run->header;
@@ -64,20 +96,12 @@ static int load_rdct(Run *run, const RdctDecodeOptions *options, RdctError *err)
 
     const int n = header->info.levels * 192;
     uint16_t *steps = rdct_scratch_reserve(&run->ctx->shared[SHARED_STEPS], (size_t)n, sizeof *steps);
-    RdctBlockTables *tables = rdct_scratch_reserve(&run->ctx->shared[SHARED_TABLES], 3, sizeof *tables);
-    if (!steps || !tables)
+    if (!steps)
         return fail_memory(err);
     rdct_scale_steps(header->tables, n, header->info.scale, steps);
     task->steps = steps;
     set_dc_steps(task, header->info.levels);
-    for (int i = 0; i < 2; i++) { /* luma, chroma */
-        rdct_huffman_decoder_init(&tables[i].dc, header->huffman.lengths[2 * i]);
-        rdct_huffman_decoder_init(&tables[i].ac, header->huffman.lengths[2 * i + 1]);
-        rdct_block_tables_finish(&tables[i]);
-    }
-    for (int c = 0; c < 3; c++)
-        task->tables[c] = &tables[c > 0];
-    return RDCT_OK;
+    return header->info.entropy == RDCT_CONTEXT ? load_model(run, header->info.levels, err) : load_huffman(run, err);
 }
 
 /* Every block takes two bits at least, so a short file cannot make a big picture. */

@@ -19,7 +19,9 @@ typedef struct RdctTask {
     const uint16_t *steps;    /* [levels][3][64], scaled, natural order */
     const RdctBlockTables *tables[3];
     RdctDcStep dc_steps[3 * RDCT_MAX_LEVELS]; /* [levels][3] */
-    const RdctBase *refine; /* of a refinement stream, with the modes of its regions; else NULL */
+    const struct RdctBlockModel *model;       /* of a context-modelled stream: as every slice begins; else NULL */
+    const struct RdctModelSteps *model_steps; /* [levels][3] */
+    const RdctBase *refine;                   /* of a refinement stream, with the modes of its regions; else NULL */
     const uint8_t *modes;
 
     const uint8_t *data;

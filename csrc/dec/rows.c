@@ -6,6 +6,7 @@
 
 #include "common/intops.h"
 #include "common/status.h"
+#include "dec/context_rows.h"
 #include "dec/refine.h"
 
 enum { ROI_MARGIN = 4 }; /* pixels around a region that up-sampling may look at */
@@ -16,7 +17,7 @@ static int64_t position(const RdctTask *task, const RdctRowState *state) {
 }
 
 /* The reader ran dry: a slice that is too short, or a scan cut off or ended by a marker. */
-static int fail_overrun(const RdctTask *task, const RdctRowState *state, int slice, RdctError *err) {
+int rdct_fail_overrun(const RdctTask *task, const RdctRowState *state, int slice, RdctError *err) {
     const uint8_t *end = state->reader.end;
     const long long at = (long long)(end - task->data);
     if (task->slices)
@@ -29,10 +30,10 @@ static int fail_overrun(const RdctTask *task, const RdctRowState *state, int sli
                         "the marker FF %02X at byte %lld comes before the scan is complete", *end, at);
 }
 
-static int fail_block(const RdctTask *task, const RdctRowState *state, int slice, RdctBlockFault fault, RdctError *err) {
+int rdct_fail_block(const RdctTask *task, const RdctRowState *state, int slice, RdctBlockFault fault, RdctError *err) {
     const long long at = (long long)position(task, state);
     if (state->reader.overrun || state->reader.count < 0) /* zeros from past the end: that is what went wrong */
-        return fail_overrun(task, state, slice, err);
+        return rdct_fail_overrun(task, state, slice, err);
     if (fault == RDCT_BLOCK_MISSING_CODE)
         return rdct_fail_at(err, RDCT_ERR_CORRUPT, "missing_code", at, slice, "near byte %lld stand bits that no Huffman code has", at);
     if (fault == RDCT_BLOCK_SIZE)
@@ -51,12 +52,12 @@ static int take_restart(const RdctTask *task, RdctRowState *state, int slice, Rd
     RdctBitReader *reader = &state->reader;
     rdct_bitreader_refill(reader);
     if (reader->overrun)
-        return fail_overrun(task, state, slice, err);
+        return rdct_fail_overrun(task, state, slice, err);
     const uint8_t *p = reader->end;
     while (state->finish - p >= 2 && p[0] == 0xFF && p[1] == 0xFF)
         p++;
     if (reader->next == reader->end && state->finish - p < 2)
-        return fail_overrun(task, state, slice, err);
+        return rdct_fail_overrun(task, state, slice, err);
     if (reader->next != reader->end || reader->count >= 8 || p[0] != 0xFF || p[1] != 0xD0 + state->restarts % 8) {
         const long long at = (long long)position(task, state);
         return rdct_fail_at(err, RDCT_ERR_CORRUPT, "restart_marker", at, slice, "near byte %lld the restart marker RST%d is missing", at,
@@ -170,7 +171,7 @@ static int decode_chunk(const RdctTask *task, RdctRowState *state, int slice, Ch
                                  : decode_component(task, state, &reader, c, mcu, chunk, 0);
         state->reader = reader;
     }
-    return fault == RDCT_BLOCK_OK ? RDCT_OK : fail_block(task, state, slice, fault, err);
+    return fault == RDCT_BLOCK_OK ? RDCT_OK : rdct_fail_block(task, state, slice, fault, err);
 }
 
 /* Coefficients of one block row of the chunk; SKIP blocks are zeros already. */
@@ -178,35 +179,29 @@ static void put_coefficients(const int16_t *qcoef, int blocks, int16_t *to) {
     memcpy(to, qcoef, (size_t)blocks * 64 * sizeof *to);
 }
 
-/* Samples of `blocks` blocks from `first` on (in the component) of one block row: runs between SKIP blocks. */
-static void put_samples(const RdctTask *task, const uint8_t *levels, const Chunk *chunk, int place, int c, int first, int block_y,
-                        int blocks, int16_t *to, ptrdiff_t stride) {
+void rdct_put_samples(const RdctTask *task, const uint8_t *levels, const RdctBlockRun *run, int c, int first, int block_y, int blocks,
+                      int16_t *to, ptrdiff_t stride) {
     for (int x = 0; x < blocks;) {
         const int start = x;
         while (x < blocks && levels[x] != RDCT_SKIP)
             x++;
         if (x > start)
-            task->dsp->dequant_idct(chunk->qcoef + 64 * (place + start), chunk->steps + place + start, chunk->nonzero + place + start,
-                                    x - start, to + 8 * start, stride);
+            task->dsp->dequant_idct(run->qcoef + 64 * start, run->steps + start, run->nonzero + start, x - start, to + 8 * start, stride);
         for (; x < blocks && levels[x] == RDCT_SKIP; x++)
             fill_block(task, c, first + x, block_y, to + 8 * x, stride);
     }
 }
 
-/* Half-open range of MCUs that are shown. */
-typedef struct Wanted {
-    int first, last;
-} Wanted;
-
-static Wanted wanted_mcus(const RdctTask *task, int row_wanted) {
+static RdctMcuRange wanted_mcus(const RdctTask *task, int row_wanted) {
     const int side = 8 * task->layout->h_samp, left = task->x0 - ROI_MARGIN, right = task->x1 + ROI_MARGIN;
-    Wanted wanted = {left < side ? 0 : left / side, (right + side - 1) / side};
+    RdctMcuRange wanted = {left < side ? 0 : left / side, (right + side - 1) / side};
     if (!row_wanted)
         wanted.last = wanted.first;
     return wanted;
 }
 
-static void put_chunk(const RdctTask *task, const RdctRowState *state, const Chunk *chunk, Wanted wanted, const RdctRowTarget *target) {
+static void put_chunk(const RdctTask *task, const RdctRowState *state, const Chunk *chunk, RdctMcuRange wanted,
+                      const RdctRowTarget *target) {
     const RdctLayout *layout = task->layout;
     int from = wanted.first > chunk->first ? wanted.first : chunk->first, to = chunk->first + chunk->mcus;
     to = wanted.last < to ? wanted.last : to;
@@ -217,9 +212,12 @@ static void put_chunk(const RdctTask *task, const RdctRowState *state, const Chu
             const ptrdiff_t stride = target->stride[c];
             if (task->exit == RDCT_EXIT_COEFFICIENTS)
                 put_coefficients(chunk->qcoef + 64 * place, chunk->mcus * h, target->plane[c] + y * stride + 64 * chunk->first * h);
-            else if (from < to)
-                put_samples(task, state->levels[c][y] + from * h, chunk, place + (from - chunk->first) * h, c, from * h,
-                            chunk->mcu_row * v + y, (to - from) * h, target->plane[c] + 8 * y * stride + 8 * from * h, stride);
+            else if (from < to) {
+                const int start = place + (from - chunk->first) * h;
+                const RdctBlockRun run = {chunk->qcoef + 64 * start, chunk->nonzero + start, chunk->steps + start};
+                rdct_put_samples(task, state->levels[c][y] + from * h, &run, c, from * h, chunk->mcu_row * v + y, (to - from) * h,
+                                 target->plane[c] + 8 * y * stride + 8 * from * h, stride);
+            }
         }
     }
 }
@@ -244,10 +242,12 @@ static void find_levels(const RdctTask *task, RdctRowState *state, int mcu_row) 
 int rdct_decode_mcu_row(const RdctTask *task, RdctRowState *state, int slice, int mcu_row, int wanted, const RdctRowTarget *target,
                         RdctError *err) {
     const int mcus = task->layout->mcu_wide;
-    const Wanted range = wanted_mcus(task, wanted);
+    const RdctMcuRange range = wanted_mcus(task, wanted);
     Chunk chunk;
     chunk.mcu_row = mcu_row;
     find_levels(task, state, mcu_row);
+    if (state->context != NULL)
+        return rdct_context_mcu_row(task, state, slice, mcu_row, range, target, err);
     for (int first = 0; first < mcus; first += CHUNK_MCUS) {
         chunk.first = first;
         chunk.mcus = mcus - first < CHUNK_MCUS ? mcus - first : CHUNK_MCUS;
@@ -255,6 +255,6 @@ int rdct_decode_mcu_row(const RdctTask *task, RdctRowState *state, int slice, in
         put_chunk(task, state, &chunk, range, target);
     }
     if (state->reader.overrun || state->reader.count < 0)
-        return fail_overrun(task, state, slice, err);
+        return rdct_fail_overrun(task, state, slice, err);
     return RDCT_OK;
 }

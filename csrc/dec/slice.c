@@ -2,6 +2,7 @@
 #include "dec/slice.h"
 
 #include "common/status.h"
+#include "dec/context_rows.h"
 #include "dec/output.h"
 #include "dec/rows.h"
 
@@ -18,7 +19,7 @@ static size_t level_rows(const RdctTask *task) {
 
 size_t rdct_slice_scratch_bytes(const RdctTask *task) {
     const size_t window = task->exit == RDCT_EXIT_PIXELS ? rdct_window_samples(task->layout) * sizeof(int16_t) : 0;
-    return level_rows(task) * level_bytes(task->layout) + window;
+    return level_rows(task) * level_bytes(task->layout) + (window + 63) / 64 * 64 + rdct_context_rows_bytes(task);
 }
 
 static int check_bytes(const RdctTask *task, int slice, RdctError *err) {
@@ -31,7 +32,7 @@ static int check_bytes(const RdctTask *task, int slice, RdctError *err) {
     return RDCT_OK;
 }
 
-static void open_slice(const RdctTask *task, int slice, int lost, void *scratch, RdctRowState *state) {
+static int open_slice(const RdctTask *task, int slice, int lost, void *scratch, RdctRowState *state, RdctError *err) {
     const size_t row = level_bytes(task->layout);
     uint8_t *levels = scratch;
     int64_t offset = task->scan_offset, size = (int64_t)task->size - offset;
@@ -54,11 +55,18 @@ static void open_slice(const RdctTask *task, int slice, int lost, void *scratch,
         state->levels[c][0] = levels + (c == 0 ? 0 : (size_t)c + 1) * row;
         state->levels[c][1] = levels + row; /* luma alone has a second row */
     }
+    state->context = NULL;
+    if (task->model == NULL || lost) /* a lost slice needs no model: it has no block */
+        return RDCT_OK;
+    return rdct_context_rows_open(task, slice, (uint8_t *)scratch + rdct_slice_scratch_bytes(task) - rdct_context_rows_bytes(task), state,
+                                  err);
 }
 
 /* A slice ends within its last byte, padded with zeros. */
 static int check_end(const RdctRowState *state, const RdctTask *task, int slice, RdctError *err) {
     const RdctBitReader *reader = &state->reader;
+    if (state->context != NULL)
+        RDCT_TRY(rdct_context_rows_check_end(state, task, slice, err));
     const int64_t bits = (int64_t)reader->count + 8 * (int64_t)(reader->end - reader->next);
     const int64_t at = (int64_t)(state->finish - task->data) - bits / 8;
     if (bits >= 8)
@@ -93,7 +101,7 @@ static int walk_slice(const RdctTask *task, int slice, int lost, void *scratch, 
     RdctRowTarget target = {{NULL, NULL, NULL}, {0, 0, 0}};
     RdctWindow window;
     int first, last;
-    open_slice(task, slice, lost, scratch, &state);
+    RDCT_TRY(open_slice(task, slice, lost, scratch, &state, err));
     if (task->exit == RDCT_EXIT_PIXELS)
         rdct_window_init(&window, layout, (int16_t *)(void *)((uint8_t *)scratch + level_rows(task) * level_bytes(layout)));
     rdct_slice_mcu_rows(layout, slice, &first, &last);

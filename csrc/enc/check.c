@@ -128,8 +128,12 @@ int rdct_check_options(const RdctEncodeOptions *options, const RdctPlan *plan, c
         FAIL("entropy", "entropy is %d, but must be 0..2", options->entropy);
     if (options->tables_by_id != 0 && options->tables_by_id != 1)
         FAIL("tables_by_id", "tables_by_id is %d, but must be 0 or 1", options->tables_by_id);
-    if (options->entropy == RDCT_CONTEXT)
-        return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "entropy_context", "context-modelled entropy coding is reserved and not written yet");
+    if (options->entropy == RDCT_CONTEXT && options->format == RDCT_FORMAT_JPEG)
+        return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "entropy_context",
+                         "a JPEG file holds Huffman codes: entropy must be huffman or huffman-fixed");
+    if (options->entropy == RDCT_CONTEXT && options->refine != NULL)
+        return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "entropy_context",
+                         "refinement streams hold Huffman codes: entropy must be huffman or huffman-fixed");
     if (options->entropy == RDCT_HUFFMAN_FIXED)
         RDCT_TRY(check_bands(plan->set, layout->components == 1 ? 2 : 4, err));
     return options->format == RDCT_FORMAT_JPEG ? check_jpeg(options, plan, layout, steps, quantized, err) : RDCT_OK;

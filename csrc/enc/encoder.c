@@ -2,6 +2,7 @@
  * From image or qcoefs to the finished stream.
  *
  *   huffman        rows -> tokens, counted  |  tables from the counts  |  slices coded
+ *   context        rows -> slices coded, each learning from its own start
  *   huffman-fixed  a sample of rows -> tokens, counted  |  band chosen  |  the other rows -> tokens, each coded at once
  *
  * Where one table serves many levels (stock.h), a sample of rows tells beforehand what symbols cost.
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #define MAX_SLICE_BYTES INT32_MAX /* of the index */
+#define CONTEXT_SLICE_ROWS 4      /* times the usual default */
 #define SLICE_END_ROOM 32         /* what the last bits of a slice may touch */
 
 static int is_jpeg(const RdctEncoder *encoder) {
@@ -296,6 +298,27 @@ static int encode(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, Rd
     return assemble(encoder, huffman, band, size, stats, err);
 }
 
+static void context_job(void *arg, int slice, int worker) {
+    RdctEncoder *encoder = arg;
+    encoder->slices[slice].status = rdct_context_code_slice(encoder, slice, worker, NULL);
+}
+
+static int encode_by_context(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
+    RdctSymbolCounts counts;
+    rdct_pool_run(encoder->ctx->pool, encoder->layout.slices, context_job, encoder);
+    const int failed = first_failure(encoder);
+    if (failed < encoder->layout.slices) {
+        (void)rdct_context_code_slice(encoder, failed, 0, err); /* once more, for its message */
+        return encoder->slices[failed].status;
+    }
+    sum_counts(encoder, &counts);
+    if (stats != NULL) {
+        memset(stats, 0, sizeof *stats);
+        fill_stats(stats, &counts, encoder->layout.slices, -1);
+    }
+    return assemble(encoder, NULL, -1, size, stats, err);
+}
+
 /* Checks the arguments both entrances share and starts the encoder. */
 static int begin(RdctEncoder *encoder, RdctContext *ctx, int width, int height, const RdctPlan *plan, const RdctEncodeOptions *options,
                  RdctError *err) {
@@ -308,18 +331,32 @@ static int begin(RdctEncoder *encoder, RdctContext *ctx, int width, int height, 
         encoder->layout.slice_rows = encoder->layout.map_rows;
         encoder->layout.slices = 1;
     }
+    if (options->entropy == RDCT_CONTEXT && options->slice_rows == 0) { /* models that learn want longer slices */
+        RdctLayout *layout = &encoder->layout;
+        const int rows =
+            CONTEXT_SLICE_ROWS * layout->slice_rows < layout->map_rows ? CONTEXT_SLICE_ROWS * layout->slice_rows : layout->map_rows;
+        RDCT_TRY(rdct_layout_init(layout, width, height, options->subsampling, plan->region_blocks, rows, err));
+    }
     return rdct_check_plan(plan, &encoder->layout, err);
 }
 
-static int finish(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
+static RdctKept kept_rows(const RdctEncoder *encoder) {
+    if (encoder->options->entropy == RDCT_CONTEXT)
+        return RDCT_KEEP_NONE;
     const int twice = encoder->options->entropy != RDCT_HUFFMAN_FIXED || encoder->image == NULL || too_few_slices(encoder);
-    RDCT_TRY(rdct_encoder_setup(encoder, twice ? RDCT_KEEP_ALL : RDCT_KEEP_SAMPLE, err));
+    return twice ? RDCT_KEEP_ALL : RDCT_KEEP_SAMPLE;
+}
+
+static int finish(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
+    RDCT_TRY(rdct_encoder_setup(encoder, kept_rows(encoder), err));
     RDCT_TRY(rdct_check_options(encoder->options, encoder->plan, &encoder->layout, encoder->steps, encoder->image == NULL, err));
     if (is_jpeg(encoder) && rdct_stock_needed(encoder->plan))
         RDCT_TRY(rdct_encoder_setup_stock(encoder, err));
     if (encoder->options->refine != NULL)
         RDCT_TRY(rdct_refine_setup(encoder, err));
-    RDCT_TRY(encode(encoder, size, stats, err));
+    if (encoder->options->entropy == RDCT_CONTEXT)
+        RDCT_TRY(rdct_context_setup(encoder, err));
+    RDCT_TRY(encoder->context != NULL ? encode_by_context(encoder, size, stats, err) : encode(encoder, size, stats, err));
     encoder->ctx->output_size = *size;
     return RDCT_OK;
 }

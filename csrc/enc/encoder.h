@@ -54,9 +54,14 @@ typedef struct RdctEncoder {
     size_t *sizes;  /* [slices] */
     uint32_t *crcs; /* [slices] */
     RdctTokenCodes codes;
-    int counted; /* all symbols are counted */
-    int count;   /* count while coding: the caller wants statistics */
+    int counted;                       /* all symbols are counted */
+    struct RdctContextSlices *context; /* of context-modelled coding; else NULL */
+    int count;                         /* count while coding: the caller wants statistics */
 } RdctEncoder;
+
+/* As Huffman coding has its slices made by jobs of encoder.c, so has context modelling by one of these. */
+int rdct_context_setup(RdctEncoder *encoder, RdctError *err);
+int rdct_context_code_slice(RdctEncoder *encoder, int slice, int worker, RdctError *err);
 
 /* After the checks of image, plan and layout, and with image or given set. */
 int rdct_encoder_setup(RdctEncoder *encoder, RdctKept kept, RdctError *err);

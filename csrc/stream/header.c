@@ -62,7 +62,7 @@ static int read_start(RdctCursor *cursor, RdctHeader *info, int *map_coded, Rdct
     info->refine = flags >> 5 & 1;
     *map_coded = flags >> 6 & 1;
     info->components = info->subsampling == RDCT_GREY ? 1 : 3;
-    if (info->entropy > RDCT_HUFFMAN_FIXED)
+    if (info->entropy > RDCT_CONTEXT || (info->entropy == RDCT_CONTEXT && info->refine))
         return rdct_fail_at(err, RDCT_ERR_UNSUPPORTED, "entropy", 5, -1, "entropy coding %d is not read by this version", info->entropy);
     return RDCT_OK;
 }
@@ -129,6 +129,8 @@ static int read_tables_span(RdctCursor *cursor, RdctHeader *info, Span *span, Rd
 static int read_huffman_span(RdctCursor *cursor, RdctHeader *info, Span *span, RdctError *err) {
     const size_t start = cursor->pos;
     info->band = -1;
+    if (info->entropy == RDCT_CONTEXT)
+        return RDCT_OK;
     if (info->entropy == RDCT_HUFFMAN_FIXED) {
         uint8_t band;
         RDCT_TRY(rdct_cursor_u8(cursor, &band, err));
@@ -264,6 +266,8 @@ static int check_section_end(const RdctRangeDecoder *range, const Span *span, co
 static int load_huffman(RdctParsedHeader *parsed, const RdctCursor *whole, const Structure *structure, const RdctTableSet *set,
                         RdctError *err) {
     const RdctHeader *info = &parsed->info;
+    if (info->entropy == RDCT_CONTEXT)
+        return RDCT_OK;
     if (info->band == BAND_ANNEX_K) {
         parsed->huffman = rdct_annex_k;
     } else if (info->band >= 0 && info->band < BAND_INLINE) {
