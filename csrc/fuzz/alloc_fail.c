@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             const RdctImage image = {out, (ptrdiff_t)row, header.width < 64 ? header.width : 64, header.height < 64 ? header.height : 64,
                                      header.components};
             RdctEncodeOptions encode = {0};
+            encode.entropy = header.format == RDCT_FORMAT_JPEG ? RDCT_HUFFMAN : header.entropy;
             encode.subsampling = header.components == 1 ? RDCT_GREY : RDCT_420;
             RdctContext *fresh = NULL;
             FUZZ_REQUIRE(rdct_context_create(1, RDCT_CPU_AUTO, &fresh, NULL) == RDCT_OK);

@@ -61,6 +61,9 @@ def streams(pictures: dict[str, np.ndarray]) -> dict[str, bytes]:
             for form, chosen in (("log", tables), ("explicit", explicit)):
                 plan = codec.QuantPlan(chosen, level_map, region_blocks=regions, scale=1.5)
                 out[f"{key}-{form}"] = codec.encode(image, plan, subsampling=subsampling, slice_rows=2)
+            out[f"{key}-context"] = codec.encode(
+                image, plan, subsampling=subsampling, slice_rows=2, entropy="context"
+            )
     return out
 
 
@@ -113,7 +116,7 @@ def main() -> None:
         "header": {name: data for name, data in decode.items() if not name.startswith("wide")} | sets,
         # The first byte chooses entropy coding and slices, and whether a picture is made from what follows.
         "transcode": {
-            f"{i % 8}-{name}": bytes([i % 8]) + data
+            f"{i % 16}-{name}": bytes([i % 16]) + data
             for i, (name, data) in enumerate(decode.items())
             if not name.startswith("wide") and not name.endswith(("fixed", "-1.jpg", "progressive.jpg"))
         }
@@ -132,7 +135,7 @@ def main() -> None:
         "roundtrip": {
             f"{s}{e}{f}": bytes([s, e, 3 * f, 1, 40 + s, 30 + e, f, s]) + pixels[: 300 + 100 * e]
             for s in range(4)
-            for e in range(2)
+            for e in range(3)
             for f in range(2)
         }
         | {

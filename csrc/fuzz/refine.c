@@ -30,8 +30,7 @@ static void make_planes(const RdctHeader *header, RdctCoefficients *coefficients
     memset(coefficients, 0, sizeof *coefficients);
     FUZZ_REQUIRE(rdct_geometry(header->width, header->height, header->subsampling, coefficients, NULL, NULL) == RDCT_OK);
     for (int c = 0; c < coefficients->components; c++) {
-        coefficients->planes[c] =
-            calloc((size_t)coefficients->blocks_wide[c] * (size_t)coefficients->blocks_high[c], 64 * sizeof(int16_t));
+        coefficients->planes[c] = calloc((size_t)coefficients->blocks_wide[c] * (size_t)coefficients->blocks_high[c], 64 * sizeof(int16_t));
         FUZZ_REQUIRE(coefficients->planes[c] != NULL);
     }
 }

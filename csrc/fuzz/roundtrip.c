@@ -108,8 +108,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     Source source = {data, size, 0};
     RdctEncodeOptions options = {0};
     options.subsampling = take(&source) % 4;
-    options.entropy = take(&source) % 2;
+    const int entropy = take(&source);
     options.format = take(&source) % 4 == 3 ? RDCT_FORMAT_JPEG : RDCT_FORMAT_RDCT;
+    options.entropy = entropy % (options.format == RDCT_FORMAT_JPEG ? 2 : 3);
     options.slice_rows = take(&source) % 4;
     const int width = 1 + take(&source) % MAX_SIDE, height = 1 + take(&source) % MAX_SIDE;
     const int region_blocks = 1 + take(&source) % RDCT_MAX_REGION_BLOCKS, more = take(&source) % 2;

@@ -183,9 +183,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (make || open_picture(ctx, right != NULL ? right : data, size, &picture)) {
         RdctEncodeOptions options = {0};
         options.subsampling = picture.header.subsampling;
-        options.entropy = choice & 1 ? RDCT_HUFFMAN_FIXED : RDCT_HUFFMAN;
+        options.entropy = choice & 1 ? RDCT_HUFFMAN_FIXED : choice & 8 ? RDCT_CONTEXT : RDCT_HUFFMAN;
         options.slice_rows = choice >> 1 & 3; /* 0: the default */
         write_and_read(ctx, &picture, &picture.plan, &options);
+        options.entropy = choice & 1 ? RDCT_HUFFMAN_FIXED : RDCT_HUFFMAN;
         write_jpeg(ctx, &picture, options);
         close_picture(&picture);
     }

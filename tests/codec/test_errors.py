@@ -449,7 +449,6 @@ def test_environment_names_an_instruction_set(monkeypatch):
 MANY = codec.QuantPlan(np.concatenate([codec.ijg_table(q)[None] for q in (90, 50)]), [[0, 1], [1, 0]])
 
 NOT_YET = {
-    "context": (lambda: codec.encode(IMAGE, entropy="context"), ""),
     "jpeg, levels": (
         lambda: codec.encode_coefficients(codec.quantize(IMAGE, MANY), format="jpeg"),
         "jpeg_levels",

@@ -30,6 +30,7 @@ def streams():
         "levels, 4:2:0": codec.encode(image, plan, subsampling="420", slice_rows=2),
         "explicit tables, 4:2:2": codec.encode(image, explicit, subsampling="422", slice_rows=1),
         "by id": codec.encode(image, plan, tables="id", entropy="huffman-fixed"),
+        "context, 4:2:0": codec.encode(image, plan, subsampling="420", entropy="context", slice_rows=2),
         "grey": codec.encode(image[:, :, 0], plan, slice_rows=1),
         "refinement, 4:2:0": codec.encode(image, plan, subsampling="420", refine=LOW, refine_limit=None, slice_rows=2),
         "jpeg": codec.encode(image, quality=40, format="jpeg"),

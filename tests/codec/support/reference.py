@@ -350,6 +350,8 @@ def parse(data, table_sets=()):
         s.band = cursor.u8()
     if s.entropy == 0 or s.band == 254:
         s.huffman = _huffman(RangeDecoder(cursor.take(cursor.varint())), 2 if s.components == 1 else 4)
+    elif s.entropy == 2:
+        s.huffman = None
     elif s.band == 255:
         s.huffman = annex_k_lengths()
     else:
