@@ -54,6 +54,18 @@ static void encode(const Job *job) {
     FUZZ_REQUIRE(rdct_take_output(job->ctx, result->stream, MAX_BYTES, NULL) == RDCT_OK);
 }
 
+/* Lost slices that there is no room for are counted all the same. */
+static void check_capacity(const Job *job, RdctDecodeOptions *options) {
+    const Result *result = job->result;
+    static _Thread_local uint8_t pixels[WIDTH * HEIGHT * 3];
+    RdctLostSlice first;
+    RdctDamage damage = {&first, 1, 0};
+    options->damage = &damage;
+    FUZZ_REQUIRE(rdct_decode(job->ctx, result->stream, result->size, options, pixels, WIDTH * 3, NULL) == RDCT_OK);
+    FUZZ_REQUIRE(damage.count == result->damage.count && memcmp(pixels, result->shown, sizeof pixels) == 0);
+    FUZZ_REQUIRE(damage.count == 0 || (first.why.slice == result->lost[0].why.slice && first.y1 == result->lost[0].y1));
+}
+
 static void *work(void *arg) {
     const Job *job = arg;
     Result *result = job->result;
@@ -82,6 +94,7 @@ static void *work(void *arg) {
         memset(options.roi, 0, sizeof options.roi);
         result->concealed = rdct_decode(job->ctx, result->stream, result->size, &options, result->shown, WIDTH * 3, NULL);
         FUZZ_REQUIRE(result->concealed == RDCT_OK && (result->damage.count > 0) == (result->decoded != RDCT_OK));
+        check_capacity(job, &options);
     }
     result->damage.lost = NULL; /* its address is no result */
     return NULL;

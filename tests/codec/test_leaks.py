@@ -20,6 +20,9 @@ JPEG = codec.encode(IMAGE, format="jpeg")
 PLAN = codec.QuantPlan.uniform(75, IMAGE.shape)
 SET = codec.TableSet.from_log(np.full((3, 8, 8), 60), np.arange(16))
 BY_ID = codec.encode(IMAGE, codec.QuantPlan(SET, PLAN.level_map), tables="id")
+MAP = np.arange(25).reshape(5, 5) % 16
+MANY = codec.encode(IMAGE, codec.QuantPlan(SET, MAP))
+SKIPPED = codec.encode(IMAGE, codec.QuantPlan(SET, np.where(MAP < 15, MAP, codec.SKIP)))
 BAD = bytearray(DATA)
 BAD[-100] ^= 1
 
@@ -57,6 +60,10 @@ PATHS = {
     "too small": fails(codec.encode_into, bytearray(99), IMAGE),
     "damaged": fails(codec.decode, BAD),
     "damaged, with a pool": fails(codec.decode, BAD, threads=3),
+    "concealed": lambda: codec.decode(BAD, on_damage="conceal", report=[], threads=3),
+    "concealed JPEG": fails(codec.decode, JPEG, on_damage="conceal"),
+    "levels merged": lambda: codec.transcode(MANY, format="jpeg"),
+    "SKIP merged": fails(codec.transcode, SKIPPED, format="jpeg"),
     "damaged coefficients": fails(codec.decode_coefficients, BAD),
     "cut": fails(codec.decode, DATA[:-1]),
     "cut header": fails(codec.decode, DATA[:40]),

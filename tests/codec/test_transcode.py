@@ -386,6 +386,11 @@ def test_damage_and_limits():
     with pytest.raises(codec.UnsupportedError) as caught:
         codec.transcode(pillow_jpeg(street("444", 64, 64), progressive=True))
     assert caught.value.rule == "progressive"
+    cmyk = io.BytesIO()
+    Image.new("CMYK", (16, 16)).save(cmyk, "JPEG")
+    with pytest.raises(codec.UnsupportedError) as caught:
+        codec.transcode(cmyk.getvalue())
+    assert caught.value.rule == "cmyk"
 
 
 def test_what_no_jpeg_can_say_is_refused():
