@@ -8,7 +8,7 @@ sanitize=${SANITIZE:-address,undefined}
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 core=$(find csrc/common csrc/dsp csrc/stream csrc/enc csrc/dec -name '*.c')
-for target in decode header roundtrip alloc_fail; do
+for target in decode header roundtrip refine alloc_fail; do
     runner=csrc/fuzz/runner.c
     case "$sanitize" in *fuzzer*) runner= ;; esac
     # shellcheck disable=SC2086
