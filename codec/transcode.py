@@ -55,7 +55,7 @@ def transcode(
         As in `decode`.
     format : {"rdct", "jpeg"}
         What to write. "jpeg" needs a picture without SKIP.
-    entropy : {"huffman", "huffman-fixed"}
+    entropy : {"huffman", "huffman-fixed", "context"}
         As in `encode`.
     tables : {"inline", "id"}
         As in `encode`. "id" needs the picture's table set among `table_sets`: the set it names, or else the

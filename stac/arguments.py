@@ -166,8 +166,9 @@ def encode_parser() -> argparse.ArgumentParser:
     )
     stream.add_argument(
         "--entropy",
-        choices=("huffman", "huffman-fixed"),
-        help="Huffman tables made for the picture, or the table set's own in one pass (default: huffman)",
+        choices=("context", "huffman", "huffman-fixed"),
+        help="blocks modelled by their neighbours (fewest bytes), Huffman tables made for the picture, or "
+        "the table set's own (fastest) (default: context; with --format jpeg and --paper huffman)",
     )
     stream.add_argument(
         "--tables-by-id",

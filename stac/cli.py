@@ -529,6 +529,11 @@ class _Decode(_Command):
                 f"the stream names table set {header.table_set_id}, which is not among the shipped ones; "
                 "give its file with --tables FILE"
             )
+        if header.refine:
+            raise Failure(
+                f"a refinement stream, which needs coefficients sent before it (hash {header.refine_hash}): "
+                "codec.decode(data, refine=...) takes them"
+            )
         pixels = codec.decode(
             data,
             table_sets=self.table_sets,
@@ -584,6 +589,7 @@ def _header_facts(header) -> dict:
         - header.table_bytes
         - header.huffman_bytes
         - header.map_bytes
+        - header.refine_bytes
         - header.index_bytes
     )
     return {
@@ -601,11 +607,13 @@ def _header_facts(header) -> dict:
         "slices": header.slices,
         "slice_rows": header.slice_rows,
         "restart_interval": header.restart_interval,
+        "refine_hash": header.refine_hash,
         "bytes_by_part": {
             "fields": other,
             "tables": header.table_bytes,
             "huffman": header.huffman_bytes,
             "map": header.map_bytes,
+            **({"refinement": header.refine_bytes} if header.refine else {}),
             "index": header.index_bytes,
             "slices": header.slice_bytes,
         },
@@ -632,6 +640,7 @@ def _info_text(row: dict) -> str:
         ),
         ("levels", levels),
         ("slices", f"{row['slices']} of {console.plural(row['slice_rows'], 'region row')}"),
+        *([("refines", row["refine_hash"])] if row["refine_hash"] else []),
     ]
     return "\n".join([lines[0][0], *(f"  {name:<11} {text}" for name, text in lines[1:])])
 

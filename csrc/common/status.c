@@ -55,6 +55,16 @@ int rdct_fail_limit(RdctError *err, int status, const char *rule, int64_t limit,
     return status;
 }
 
+RdctIdText rdct_id_text(const uint8_t *id) {
+    RdctIdText text;
+    for (int i = 0; i < RDCT_ID_BYTES; i++) {
+        text.hex[2 * i] = "0123456789abcdef"[id[i] >> 4];
+        text.hex[2 * i + 1] = "0123456789abcdef"[id[i] & 15];
+    }
+    text.hex[2 * RDCT_ID_BYTES] = 0;
+    return text;
+}
+
 const char *rdct_status_name(int status) {
     switch (status) {
     case RDCT_OK:

@@ -18,6 +18,11 @@ int rdct_fail_at(RdctError *err, int status, const char *rule, int64_t offset, i
 /* The same for a limit or a capacity. */
 int rdct_fail_limit(RdctError *err, int status, const char *rule, int64_t limit, int64_t actual, const char *format, ...) RDCT_PRINTF(6, 7);
 void rdct_error_clear(RdctError *err);
+/* An id or a hash for a message. */
+typedef struct RdctIdText {
+    char hex[2 * RDCT_ID_BYTES + 1];
+} RdctIdText;
+RdctIdText rdct_id_text(const uint8_t *id);
 
 /* Pass a failure on unchanged. */
 #define RDCT_TRY(call)                \

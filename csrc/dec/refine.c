@@ -7,31 +7,18 @@
 #include "common/tables.h"
 #include "stream/refine.h"
 
-enum { MAX_AC = 1023, HEX_SIZE = 2 * RDCT_ID_BYTES + 1 };
-
-static void write_hex(const uint8_t *bytes, char hex[HEX_SIZE]) {
-    for (int i = 0; i < RDCT_ID_BYTES; i++) {
-        hex[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-        hex[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-    }
-    hex[2 * RDCT_ID_BYTES] = 0;
-}
+enum { MAX_AC = 1023 };
 
 static int fail_missing(const RdctHeader *info, RdctError *err) {
-    char wanted[HEX_SIZE];
-    write_hex(info->refine_hash, wanted);
     return rdct_fail(err, RDCT_ERR_ARGUMENT, "missing_refine_base",
-                     "the data refine coefficients sent before: refine must hold those of hash %s", wanted);
+                     "the data refine coefficients sent before: refine must hold those of hash %s", rdct_id_text(info->refine_hash).hex);
 }
 
 static int check_hash(const RdctHeader *info, const uint8_t *hash, RdctError *err) {
-    char wanted[HEX_SIZE], given[HEX_SIZE];
     if (memcmp(hash, info->refine_hash, RDCT_ID_BYTES) == 0)
         return RDCT_OK;
-    write_hex(info->refine_hash, wanted);
-    write_hex(hash, given);
-    return rdct_fail(err, RDCT_ERR_ARGUMENT, "refine_hash", "the stream refines coefficients of hash %s, but refine has hash %s", wanted,
-                     given);
+    return rdct_fail(err, RDCT_ERR_ARGUMENT, "refine_hash", "the data refine coefficients of hash %s, but refine has hash %s",
+                     rdct_id_text(info->refine_hash).hex, rdct_id_text(hash).hex);
 }
 
 int rdct_refine_open(RdctTask *task, const RdctParsedHeader *header, const RdctBase *base, RdctError *err) {

@@ -64,22 +64,23 @@ static void set_modes_of_trial(RdctEncoder *encoder) {
 /* The block of a row in place; returns 0 if a difference is too large for the entropy coder, as from coefficients no picture has. */
 static int refine_block(int16_t *qcoef, uint64_t *nonzero, const int16_t *base, uint64_t base_nonzero, const uint16_t *base_steps,
                         const uint16_t *steps, int16_t *refined_dc) {
-    int16_t sorted[64];
+    const uint64_t before = base_nonzero & ~UINT64_C(1), others = ~base_nonzero & ~UINT64_C(1);
+    int16_t sorted[64] = {0};
     uint64_t mask = qcoef[0] != 0;
     int at = 1, fits = 1;
     *refined_dc = (int16_t)rdct_refine_predict(base[0], base_steps[0], steps[0]);
     fits &= qcoef[0] - *refined_dc >= -RDCT_MAX_DC_DIFFERENCE && qcoef[0] - *refined_dc <= RDCT_MAX_DC_DIFFERENCE;
-    for (uint64_t left = base_nonzero & ~UINT64_C(1); left != 0; left &= left - 1, at++) {
+    for (uint64_t left = before; left != 0; left &= left - 1, at++) {
         const int k = rdct_lowest_bit(left), n = rdct_zigzag[k];
         const int difference = qcoef[k] - rdct_refine_predict(base[k], base_steps[n], steps[n]);
         fits &= difference >= -RDCT_MAX_AC && difference <= RDCT_MAX_AC;
         sorted[at] = (int16_t)difference;
         mask |= (uint64_t)(difference != 0) << at;
     }
-    for (uint64_t left = ~base_nonzero & ~UINT64_C(1); left != 0; left &= left - 1, at++) {
-        const int k = rdct_lowest_bit(left);
-        sorted[at] = qcoef[k];
-        mask |= (uint64_t)(qcoef[k] != 0) << at;
+    for (uint64_t left = *nonzero & others; left != 0; left &= left - 1) { /* most are zero: straight to the place of each that is not */
+        const int k = rdct_lowest_bit(left), place = at + rdct_popcount(others & ((UINT64_C(1) << k) - 1));
+        sorted[place] = qcoef[k];
+        mask |= UINT64_C(1) << place;
     }
     memcpy(qcoef + 1, sorted + 1, 63 * sizeof *qcoef);
     *nonzero = mask;

@@ -67,6 +67,28 @@ def streams(pictures: dict[str, np.ndarray]) -> dict[str, bytes]:
     return out
 
 
+def refinements(pictures: dict[str, np.ndarray]) -> dict[str, tuple[bytes, bytes]]:
+    """Bases and what refines them."""
+    out = {}
+    rng = np.random.default_rng(2)
+    for name, image in pictures.items():
+        for subsampling in ("444", "422", "420"):
+            if image.ndim == 2 and subsampling != "444":
+                continue
+            shape = codec.map_shape(*image.shape[:2], 2)
+            fine = rng.integers(0, 2, shape).astype(np.uint8)
+            fine[rng.random(shape) < 0.2] = codec.SKIP
+            coarse = np.where(rng.random(shape) < 0.2, codec.SKIP, 3).astype(np.uint8)
+            low, high = (codec.QuantPlan(table_set(), levels, 2) for levels in (coarse, fine))
+            options = {"subsampling": subsampling, "slice_rows": 2}
+            base = codec.encode(image, low, **options)
+            out[f"{name}-{subsampling}"] = (
+                base,
+                codec.encode(image, high, refine=base, refine_limit=None, **options),
+            )
+    return out
+
+
 def jpegs(pictures: dict[str, np.ndarray]) -> dict[str, bytes]:
     out = {}
     for name, image in pictures.items():
@@ -111,9 +133,12 @@ def main() -> None:
     sets = {"set-log": log.to_bytes(), "set-explicit": codec.TableSet(log.tables.copy()).to_bytes()}
     odd = [data for name, data in decode.items() if name.startswith("odd")]
     pixels = pictures["odd"].tobytes()
+    refined = refinements(pictures)
     seeds = {
         "decode": decode,
-        "header": {name: data for name, data in decode.items() if not name.startswith("wide")} | sets,
+        "header": {name: data for name, data in decode.items() if not name.startswith("wide")}
+        | {f"{name}-refine": data for name, (_, data) in refined.items() if name.startswith("odd")}
+        | sets,
         # The first byte chooses entropy coding and slices, and whether a picture is made from what follows.
         "transcode": {
             f"{i % 16}-{name}": bytes([i % 16]) + data
@@ -130,6 +155,19 @@ def main() -> None:
         | scans(),
         "alloc_fail": {f"{i:02}": bytes([i]) + data for i, data in enumerate(odd)},
         "threads": {f"{i}": bytes([i, i // 2, i, i]) + pixels[50 * i : 50 * i + 90] for i in range(6)},
+        # The first byte chooses the form; then sampling, entropy, slices, width, height, region size, limit,
+        # and the allocation that fails.
+        "refine": {
+            name: b"\0" + len(base).to_bytes(2, "little") + base + data
+            for name, (base, data) in refined.items()
+        }
+        | {
+            f"{s}{e}{r}": bytes([1, s, e, s + r, 50 + s, 40 + e, r, 11 * e, 5 + 2 * s + r])
+            + pixels[: 300 + 100 * e]
+            for s in range(4)
+            for e in range(2)
+            for r in range(0, 8, 3)
+        },
         # The first bytes choose sampling, entropy, format, slices, width, height, region size, and SKIP or,
         # in a JPEG file, many levels.
         "roundtrip": {

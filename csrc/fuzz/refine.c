@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Refinement streams, in two ways that the first byte chooses. Even: two bytes of length, a base stream, and what is to refine it; both any
- * bytes. Odd: bytes choose a picture, two plans and options; a base and its refinement are made of them. Promises: a status, never a
- * crash; all exits agree; what is encoded decodes to the coefficients of a direct encode; two threads give the bytes of one; an
+ * bytes. Odd: bytes choose a picture, two plans and options; a base and its refinement are made of them, and the slices of that damaged
+ * behind right checksums. Promises: a status, never a crash; all exits agree; what is encoded decodes to the coefficients of a direct encode; two threads give the bytes of one; an
  * allocation that fails is RDCT_ERR_MEMORY, and the context works again afterwards. */
 #include <string.h>
 
 #include "common/mem.h"
 #include "common/tables.h"
+#include "dsp/dsp.h"
 #include "rdct.h"
 #include "target.h"
 
 enum { MAX_SIDE = 72, LEVELS = 3, MAX_REGIONS = 81 };
+
+/* The input, repeated: short inputs still make whole pictures. */
+typedef struct Source {
+    const uint8_t *data;
+    size_t size, at;
+} Source;
+
+static uint8_t take(Source *source) {
+    return source->size == 0 ? 0 : source->data[source->at++ % source->size];
+}
 
 /* A base on the heap, each array of its exact size. */
 typedef struct Base {
@@ -48,7 +59,7 @@ static void free_base(Base *base) {
 
 /* What a stream leaves for a refinement; 0 if it leaves nothing. */
 static int open_base(RdctContext *ctx, const uint8_t *data, size_t size, Base *base) {
-    RdctHeader header;
+    RdctHeader header = {0};
     memset(base, 0, sizeof *base);
     if (rdct_read_header(data, size, &header, NULL) != RDCT_OK || (int64_t)header.width * header.height > FUZZ_MAX_PIXELS ||
         header.tables_by_id)
@@ -114,16 +125,6 @@ static void split(const uint8_t *data, size_t size) {
         free_base(&base);
     }
     rdct_context_destroy(ctx);
-}
-
-/* The input, repeated: short inputs still make whole pictures. */
-typedef struct Source {
-    const uint8_t *data;
-    size_t size, at;
-} Source;
-
-static uint8_t take(Source *source) {
-    return source->size == 0 ? 0 : source->data[source->at++ % source->size];
 }
 
 typedef struct Plan {
@@ -207,7 +208,38 @@ static void compare(const RdctImage *image, const RdctPlan *plan, const uint8_t 
     rdct_context_destroy(ctx);
 }
 
-static void refine(const RdctImage *image, const RdctPlan *plan, RdctEncodeOptions *options, Base *base, int limit, int64_t failing) {
+static void put_u32(uint8_t *out, uint32_t value) {
+    for (int i = 0; i < 4; i++)
+        out[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* Some bits of the slices changed, every checksum right: nothing stands between them and the decoder. */
+static void damage(Source *source, uint8_t *stream, size_t size, const RdctHeader *header, const RdctBase *base) {
+    RdctContext *ctx = NULL;
+    const size_t start = (size_t)header->header_bytes;
+    if (size == start)
+        return;
+    for (int i = 0; i < 3; i++)
+        stream[start + (take(source) * 256u + take(source)) % (size - start)] ^= take(source);
+    size_t at = start - 4 - (size_t)header->index_bytes, slice = start;
+    for (int i = 0; i < header->slices; i++) {
+        size_t bytes = 0;
+        for (int shift = 0, more = 1; more; shift += 7) {
+            bytes |= (size_t)(stream[at] & 127) << shift;
+            more = stream[at++] & 128;
+        }
+        put_u32(stream + at, rdct_crc32c(stream + slice, bytes));
+        at += 4;
+        slice += bytes;
+    }
+    put_u32(stream + at, rdct_crc32c(stream, at));
+    FUZZ_REQUIRE(rdct_context_create(1, RDCT_CPU_AUTO, &ctx, NULL) == RDCT_OK);
+    decode_anything(ctx, stream, size, base);
+    rdct_context_destroy(ctx);
+}
+
+static void refine(Source *source, const RdctImage *image, const RdctPlan *plan, RdctEncodeOptions *options, Base *base, int limit,
+                   int64_t failing) {
     RdctHeader header;
     size_t size = 0, again = 0;
     options->refine = &base->c;
@@ -218,6 +250,7 @@ static void refine(const RdctImage *image, const RdctPlan *plan, RdctEncodeOptio
     FUZZ_REQUIRE(rdct_read_header(stream, size, &header, NULL) == RDCT_OK && header.refine);
     compare(image, plan, stream, size, &header, &base->c);
     fail_each(image, plan, options, stream, size, &header, failing);
+    damage(source, stream, size, &header, &base->c);
     free(stream);
     free(other);
 }
@@ -247,7 +280,7 @@ static void round_trip(const uint8_t *data, size_t size) {
         FUZZ_REQUIRE(rdct_context_create(1, RDCT_CPU_AUTO, &ctx, NULL) == RDCT_OK);
         FUZZ_REQUIRE(open_base(ctx, low, bytes, &base));
         rdct_context_destroy(ctx);
-        refine(&image, &fine.c, &options, &base, limit, failing);
+        refine(&source, &image, &fine.c, &options, &base, limit, failing);
         free_base(&base);
     }
     free(low);

@@ -5,13 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mode=${1:-replay}
-targets="decode header roundtrip transcode jpeg alloc_fail threads"
+targets="decode header roundtrip refine transcode jpeg alloc_fail threads"
 sanitize=${SANITIZE:-address,undefined}
 if [ "$mode" = threads ]; then
     sanitize=thread targets="roundtrip threads"
 elif [ "$mode" = fuzz ]; then
     targets=${*:3}
-    targets=${targets:-decode header roundtrip transcode jpeg alloc_fail}
+    targets=${targets:-decode header roundtrip refine transcode jpeg alloc_fail}
 fi
 cc=${CC:-gcc}
 flags="-std=c11 -g -O1 -fno-omit-frame-pointer -fsanitize=$sanitize -fno-sanitize-recover=all -Wall -Wextra -Werror

@@ -81,6 +81,36 @@ typedef struct RdctPlan {
     int32_t map_rows, map_cols;
 } RdctPlan;
 
+typedef struct RdctImage {
+    const uint8_t *data;  /* u8, channels interleaved, pixels contiguous in a row */
+    ptrdiff_t row_stride; /* bytes between rows; may be negative */
+    int32_t width, height;
+    int32_t channels; /* 1 grey or 3 RGB */
+} RdctImage;
+
+typedef struct RdctBase RdctBase;
+
+typedef struct RdctEncodeOptions {
+    int32_t subsampling;  /* RdctSubsampling; RDCT_GREY exactly when the image has one channel */
+    int32_t format;       /* RdctFormat; JPEG: no SKIP; of one level: steps <= 255; of many: from an image only, not from qcoefs */
+    int32_t entropy;      /* RdctEntropy */
+    int32_t tables_by_id; /* 1: only the id of the table set enters the stream */
+    int32_t slice_rows;   /* region rows a slice; 0 = from the picture size. JPEG: 0 = no restart markers */
+    /* NULL, or write a refinement stream: a region is coded as the difference to this where that takes fewer bits, and where its bits
+     * in both streams are at most refine_limit thousandths of those of coding it afresh (0 = no limit). */
+    const RdctBase *refine;
+    int32_t refine_limit;
+} RdctEncodeOptions;
+
+typedef struct RdctEncodeStats {
+    int64_t total_bytes, header_bytes, table_bytes, huffman_bytes, map_bytes, index_bytes, slice_bytes;
+    int64_t blocks, skipped_blocks, nonzero; /* coded 8x8 blocks, SKIP blocks, nonzero quantised coefficients */
+    int64_t dc_symbols[2][12];               /* luma, chroma; by category */
+    int64_t ac_symbols[2][256];              /* luma, chroma; by run * 16 + size */
+    int32_t slices, band;                    /* band: the fixed Huffman band used, 254 = inline, 255 = Annex K, -1 = optimised */
+    int64_t refine_bytes, refined_regions, fresh_regions; /* of a refinement stream, whose refined blocks count differences above */
+} RdctEncodeStats;
+
 /* Quantised coefficients: per component i16 [blocks_high][blocks_wide][64] in natural order. Planes cover whole MCUs. */
 typedef struct RdctCoefficients {
     int32_t components;
@@ -90,39 +120,13 @@ typedef struct RdctCoefficients {
 
 /* What a refinement stream refines (docs/bitstream.md, section 10): the coefficients of a picture sent before, with their steps (scale
  * applied) u16 [levels][3][64] in natural order and level map u8 [map_rows][map_cols]. Only read. */
-typedef struct RdctBase {
+struct RdctBase {
     int32_t width, height, subsampling, region_blocks;
     int32_t levels, map_rows, map_cols;
     const uint16_t *steps;
     const uint8_t *level_map;
     RdctCoefficients coefficients; /* SKIP blocks are not looked at */
-} RdctBase;
-
-typedef struct RdctImage {
-    const uint8_t *data;  /* u8, channels interleaved, pixels contiguous in a row */
-    ptrdiff_t row_stride; /* bytes between rows; may be negative */
-    int32_t width, height;
-    int32_t channels; /* 1 grey or 3 RGB */
-} RdctImage;
-
-typedef struct RdctEncodeOptions {
-    int32_t subsampling;    /* RdctSubsampling; RDCT_GREY exactly when the image has one channel */
-    int32_t format;         /* RdctFormat; JPEG: no SKIP; of one level: steps <= 255; of many: from an image only, not from qcoefs */
-    int32_t entropy;        /* RdctEntropy */
-    int32_t tables_by_id;   /* 1: only the id of the table set enters the stream */
-    int32_t slice_rows;     /* region rows a slice; 0 = from the picture size. JPEG: 0 = no restart markers */
-    const RdctBase *refine; /* NULL, or write a refinement stream: a region is coded as the difference to this where that is cheaper... */
-    int32_t refine_limit;   /* ...and its cost in both streams is at most this many thousandths of a fresh coding; 0 = no limit */
-} RdctEncodeOptions;
-
-typedef struct RdctEncodeStats {
-    int64_t total_bytes, header_bytes, table_bytes, huffman_bytes, map_bytes, refine_bytes, index_bytes, slice_bytes;
-    int64_t blocks, skipped_blocks, nonzero; /* coded 8x8 blocks, SKIP blocks, nonzero quantised coefficients (refined: differences) */
-    int64_t refined_regions, fresh_regions;  /* of a refinement stream; else 0 */
-    int64_t dc_symbols[2][12];               /* luma, chroma; by category */
-    int64_t ac_symbols[2][256];              /* luma, chroma; by run * 16 + size */
-    int32_t slices, band;                    /* band: the fixed Huffman band used, 254 = inline, 255 = Annex K, -1 = optimised */
-} RdctEncodeStats;
+};
 
 /* Samples: i16 planes covering whole MCUs, row after row without padding. */
 typedef struct RdctPlanes {
@@ -138,11 +142,11 @@ typedef struct RdctHeader {
     int32_t tables_by_id, band;
     uint8_t id[RDCT_ID_BYTES];
     int32_t has_skip;
-    int32_t refine;                     /* 1: a refinement stream... */
-    uint8_t refine_hash[RDCT_ID_BYTES]; /* ...whose base has this hash */
-    int64_t header_bytes, table_bytes, huffman_bytes, map_bytes, refine_bytes, index_bytes,
-        slice_bytes;          /* header_bytes: all before slice 0 */
-    int32_t restart_interval; /* JPEG: MCUs, 0 = none */
+    int64_t header_bytes, table_bytes, huffman_bytes, map_bytes, index_bytes, slice_bytes; /* header_bytes: all before slice 0 */
+    int32_t restart_interval;                                                              /* JPEG: MCUs, 0 = none */
+    int32_t refine;                                                                        /* 1: a refinement stream... */
+    uint8_t refine_hash[RDCT_ID_BYTES];                                                    /* ...whose base has this hash */
+    int64_t refine_bytes; /* of the hash and of the map of what is refined */
 } RdctHeader;
 
 typedef enum RdctSampleType { RDCT_U8 = 0, RDCT_U16 = 1, RDCT_F32 = 2 } RdctSampleType;

@@ -219,14 +219,8 @@ static const RdctTableSet *find_set(const RdctTableSet *const *sets, int set_cou
 }
 
 static int missing_set(const Structure *structure, const uint8_t *id, RdctError *err) {
-    char hex[2 * RDCT_ID_BYTES + 1];
-    for (int i = 0; i < RDCT_ID_BYTES; i++) {
-        hex[2 * i] = "0123456789abcdef"[id[i] >> 4];
-        hex[2 * i + 1] = "0123456789abcdef"[id[i] & 15];
-    }
-    hex[2 * RDCT_ID_BYTES] = 0;
     return rdct_fail_at(err, RDCT_ERR_ARGUMENT, "missing_table_set", (int64_t)structure->tables.at, -1,
-                        "the stream needs the table set %s, which is not among those given", hex);
+                        "the stream needs the table set %s, which is not among those given", rdct_id_text(id).hex);
 }
 
 static int check_set(const RdctTableSet *set, const RdctHeader *info, const Structure *structure, RdctError *err) {

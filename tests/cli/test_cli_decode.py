@@ -119,6 +119,23 @@ def test_info_text_and_json(folder, stream, decode):
     assert parts["slices"] == codec.read_header(stream).slice_bytes
 
 
+def test_a_refinement_is_described_but_not_decoded(folder, stream, decode, picture):
+    plan = codec.QuantPlan.uniform(80, picture.shape)
+    data = codec.encode(picture, plan, refine=codec.encode(picture, plan.with_scale(3)))
+    (folder / "high.rdct").write_bytes(data)
+    header = codec.read_header(data)
+    assert f"  refines     {header.refine_hash}\n" in decode("high.rdct", "--info").out.decode()
+    (row,) = json.loads(decode("high.rdct", "--info", "--json").out)
+    assert (
+        row["refine_hash"] == header.refine_hash and row["bytes_by_part"]["refinement"] == header.refine_bytes
+    )
+    assert sum(row["bytes_by_part"].values()) == len(data)
+    (row,) = json.loads(decode("street.rdct", "--info", "--json").out)
+    assert row["refine_hash"] is None
+    done = decode("high.rdct")
+    assert done.code == 1 and header.refine_hash in done.err and "Traceback" not in done.err
+
+
 def test_skip_is_counted_and_drawn(folder, decode, picture):
     level_map = np.full((3, 4), codec.SKIP)
     level_map[0, 0] = 0

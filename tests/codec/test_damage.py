@@ -182,6 +182,33 @@ def test_planes():
             codec.decode_planes(broken)
 
 
+@pytest.mark.parametrize("subsampling", SAMPLINGS)
+def test_a_lost_refinement_shows_what_it_refines(subsampling):
+    image = pictures.street(HEIGHT, WIDTH, 1 if subsampling == "grey" else 3)
+    level_map = pictures.levels(*codec.map_shape(HEIGHT, WIDTH), 3, skip=1)
+    options = {"subsampling": subsampling, "slice_rows": SLICE_ROWS}
+    low = codec.encode(image, codec.QuantPlan(TABLES, np.where(level_map == 255, 255, 2)), **options)
+
+    def refinement(lost=()):
+        wanted = level_map.copy()
+        for i in lost:
+            wanted[i * SLICE_ROWS : (i + 1) * SLICE_ROWS] = codec.SKIP
+        plan = codec.QuantPlan(TABLES, np.where(wanted == 1, 255, wanted))
+        return codec.encode(image, plan, refine=low, refine_limit=None, **options)
+
+    data, base = refinement(), base_of(subsampling)
+    assert not np.array_equal(codec.decode(data, refine=low), codec.decode(low))
+    ends = (
+        np.cumsum([len(one) for one in reference.parse(data).slice_data])
+        + codec.read_header(data).header_bytes
+    )
+    for i, end in enumerate(ends.tolist()):
+        for options_ in ({}, {"base": base}, {"roi": (3, 5, 70, 130)}):
+            found, report = conceal(flip(data, end - 1), refine=low, **options_)
+            assert [one.slice for one in report] == [i]
+            assert np.array_equal(found, codec.decode(refinement([i]), refine=low, **options_))
+
+
 # ----------------------------------------------------------------------------------------- the report
 
 

@@ -61,7 +61,7 @@ STREAMS = [
     ("flags", CorruptError, stream(flags=0b1000_0111)),
     ("refine_section", CorruptError, stream(flags=0b0010_0111, level_map=bytes(9) + b"\x02\x80\x00")),
     ("truncated_header", TruncatedError, stream(flags=0b0010_0111, level_map=bytes(9) + b"\x7f")),
-    ("entropy", UnsupportedError, stream(flags=0b0000_1011)),
+    ("entropy", UnsupportedError, stream(flags=0b0010_1011)),
     ("entropy", UnsupportedError, stream(flags=0b0000_1111)),
     ("width", CorruptError, stream(width=0)),
     ("width", CorruptError, stream(width=65536)),

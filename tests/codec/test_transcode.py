@@ -368,7 +368,7 @@ def test_arguments_are_checked_first():
             with pytest.raises(ValueError, match=words):
                 codec.transcode(b"", **options)
     with pytest.raises(codec.UnsupportedError):
-        codec.transcode(jpeg, entropy="context")
+        codec.transcode(jpeg, entropy="context", format="jpeg")
     with pytest.raises(TypeError, match="table_sets"):
         codec.transcode(jpeg, table_sets=codec.TableSet.ijg(5))
     with pytest.raises(TypeError):

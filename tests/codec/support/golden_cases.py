@@ -73,16 +73,49 @@ def cases():
     return out
 
 
+def refinements():
+    """{file name: (image, keyword arguments of codec.encode, file name of the base or None)}, a base before
+    what refines it.
+    """
+    out = {}
+
+    def add(name, height, width, channels=3, region_blocks=3, limit=None, **options):
+        image = pictures.street(height, width, channels, seed=region_blocks)
+        shape = codec.map_shape(height, width, region_blocks)
+        tables = table_set()
+        coarse = pictures.levels(*shape, 2, region_blocks, skip=1)
+        coarse = np.where(coarse == codec.SKIP, coarse, coarse + 2)
+        fine = pictures.levels(*shape, 2, region_blocks + 50, skip=2)
+        low, high = (codec.QuantPlan(tables, levels, region_blocks) for levels in (coarse, fine))
+        out[f"{name}-low.rdct"] = image, {"plan": low, **options}, None
+        options |= {"plan": high, "refine_limit": limit}
+        out[f"{name}-high.rdct"] = image, options, f"{name}-low.rdct"
+
+    for subsampling in ("444", "422", "420"):
+        add(f"refine-{subsampling}", 120, 161, subsampling=subsampling, slice_rows=2)
+    add("refine-grey", 120, 161, 1)
+    for region_blocks in (1, 2, 5, 8):
+        add(f"refine-regions-{region_blocks}", 96, 128, 3, region_blocks, subsampling="420")
+    add("refine-limit", 120, 161, limit=1.1, subsampling="420")
+    add("refine-fixed", 120, 161, entropy="huffman-fixed", tables="id", subsampling="420")
+    return out
+
+
+def encode(image, options, base, **more):
+    """The stream of a case of `refinements`; base: bytes or None."""
+    return codec.encode(image, **options, **more, **({} if base is None else {"refine": base}))
+
+
 def digest(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def lines(name, data):
+def lines(name, data, base=None):
     """What sums.txt says of a stream: its own hash, and those of what it decodes to."""
-    sets = [table_set()]
-    pixels = codec.decode(data, table_sets=sets)
-    floats = codec.decode(data, table_sets=sets, dtype=np.float32)
-    planes = codec.decode_coefficients(data, table_sets=sets).planes
+    options = {"table_sets": [table_set()], "refine": base}
+    pixels = codec.decode(data, **options)
+    floats = codec.decode(data, dtype=np.float32, **options)
+    planes = codec.decode_coefficients(data, **options).planes
     coefficients = b"".join(plane.astype("<i2").tobytes() for plane in planes)
     return [
         f"{digest(data)}  {name}",
