@@ -9,7 +9,7 @@
 #define MAX_SLICE_ROWS 8192
 
 /* A slice must hold about this many pixels before a thread of its own pays. */
-#define DEFAULT_SLICE_PIXELS (1 << 17)
+#define DEFAULT_SLICE_PIXELS (1 << 16)
 #define ONE_SLICE_PIXELS (1 << 18)
 
 static int ceil_div(int a, int b) {

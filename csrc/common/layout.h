@@ -21,7 +21,7 @@ typedef struct RdctLayout {
 
 /* slice_rows 0 = the default for this size. Checks every range. */
 int rdct_layout_init(RdctLayout *layout, int width, int height, int subsampling, int region_blocks, int slice_rows, RdctError *err);
-/* The default height: the whole picture up to 2^18 pixels, else the fewest region rows that hold 2^17 (even for 4:2:0 with odd R): thin
+/* The default height: the whole picture up to 2^18 pixels, else the fewest region rows that hold 2^16 (even for 4:2:0 with odd R): thin
  * enough that two threads end together, thick enough that what a slice costs does not show. */
 int rdct_default_slice_rows(int width, int height, int subsampling, int region_blocks);
 /* Half-open range of MCU rows of slice i. */

@@ -43,6 +43,11 @@ static int fail_memory(RdctError *err) {
     return rdct_fail(err, RDCT_ERR_MEMORY, "memory", "out of memory for decoding");
 }
 
+static void set_dc_steps(RdctTask *task, int levels) {
+    for (int t = 0; t < 3 * levels; t++)
+        task->dc_steps[t] = rdct_dc_step(task->steps[64 * t]);
+}
+
 static int load_rdct(Run *run, const RdctDecodeOptions *options, RdctError *err) {
     RdctTask *task = &run->task;
     RdctParsedHeader *header = &run->header;
@@ -63,6 +68,7 @@ static int load_rdct(Run *run, const RdctDecodeOptions *options, RdctError *err)
         return fail_memory(err);
     rdct_scale_steps(header->tables, n, header->info.scale, steps);
     task->steps = steps;
+    set_dc_steps(task, header->info.levels);
     for (int i = 0; i < 2; i++) { /* luma, chroma */
         rdct_huffman_decoder_init(&tables[i].dc, header->huffman.lengths[2 * i]);
         rdct_huffman_decoder_init(&tables[i].ac, header->huffman.lengths[2 * i + 1]);
@@ -99,6 +105,7 @@ static int load_jpeg(Run *run, const RdctDecodeOptions *options, RdctError *err)
     task->scan_offset = jpeg->scan_offset;
     task->restart_interval = jpeg->restart_interval;
     task->steps = &jpeg->tables[0][0];
+    set_dc_steps(task, 1);
     for (int c = 0; c < jpeg->layout.components; c++) {
         rdct_huffman_decoder_init_counts(&tables[c].dc, jpeg->huffman[c][0].counts, jpeg->huffman[c][0].symbols);
         rdct_huffman_decoder_init_counts(&tables[c].ac, jpeg->huffman[c][1].counts, jpeg->huffman[c][1].symbols);

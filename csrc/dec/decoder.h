@@ -3,6 +3,7 @@
 #ifndef RDCT_DEC_DECODER_H
 #define RDCT_DEC_DECODER_H
 
+#include "common/dc.h"
 #include "common/layout.h"
 #include "dec/symbols.h"
 #include "dsp/dsp.h"
@@ -17,7 +18,8 @@ typedef struct RdctTask {
     const uint8_t *level_map; /* NULL: level 0 everywhere (JPEG) */
     const uint16_t *steps;    /* [levels][3][64], scaled, natural order */
     const RdctBlockTables *tables[3];
-    const RdctBase *refine; /* of a refinement stream, with the modes of its regions; else NULL */
+    RdctDcStep dc_steps[3 * RDCT_MAX_LEVELS]; /* [levels][3] */
+    const RdctBase *refine;                   /* of a refinement stream, with the modes of its regions; else NULL */
     const uint8_t *modes;
 
     const uint8_t *data;

@@ -17,7 +17,7 @@ typedef struct RdctRowState {
     const uint8_t *start;  /* of the slice's bytes */
     const uint8_t *finish; /* end of the data: the reader's own end moves to a marker */
     int dc[3];             /* last quantised DC of a component... */
-    int level[3];          /* ...and its level; -1: none yet */
+    RdctDcStep dc_step[3]; /* ...and its step; all zeros: none yet */
     int until_restart, restarts;
     uint8_t *levels[3][2]; /* of the blocks of this MCU row; storage of the caller */
     ptrdiff_t refine_rows; /* between the rows of a refinement, see dec/refine.h */

@@ -47,7 +47,7 @@ static void open_slice(const RdctTask *task, int slice, void *scratch, RdctRowSt
     state->refine_rows = 4 * (ptrdiff_t)row;
     for (int c = 0; c < 3; c++) {
         state->dc[c] = 0;
-        state->level[c] = -1;
+        state->dc_step[c] = (RdctDcStep){0, 0};
         state->levels[c][0] = levels + (c == 0 ? 0 : (size_t)c + 1) * row;
         state->levels[c][1] = levels + row; /* luma alone has a second row */
     }

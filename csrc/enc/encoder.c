@@ -32,7 +32,7 @@ static int bad_block(const RdctEncoder *encoder, const RdctBadBlock *bad, int mc
 
 /* Rows of a slice into tokens and symbol counts. */
 static int analyse_slice(RdctEncoder *encoder, int slice, int worker, RdctError *err) {
-    RdctPredictor predictor = {{0}, {0}};
+    RdctPredictor predictor = {{0}, {{0, 0}}};
     RdctTokenRow *row;
     RdctBadBlock bad;
     int first, last;
@@ -64,7 +64,7 @@ static int too_few_slices(const RdctEncoder *encoder) {
 /* Each sampled row is counted on its own, joined to nothing. */
 static void sample_job(void *arg, int index, int worker) {
     RdctEncoder *encoder = arg;
-    RdctPredictor predictor = {{0}, {0}};
+    RdctPredictor predictor = {{0}, {{0, 0}}};
     RdctTokenRow *row;
     RdctBadBlock bad;
     (void)rdct_encoder_token_row(encoder, rdct_sample_row(encoder->layout.mcu_high, index), worker, &row, NULL);
@@ -81,7 +81,7 @@ static uint8_t *reserve_row(const RdctEncoder *encoder, const RdctTokenRow *row,
 static int code_slice(RdctEncoder *encoder, int slice, int worker) {
     RdctEncodeWorker *own = &encoder->workers[worker];
     RdctScratch *scratch = &encoder->ctx->per_worker[worker];
-    RdctPredictor predictor = {{0}, {0}};
+    RdctPredictor predictor = {{0}, {{0, 0}}};
     RdctBitWriter writer;
     int first, last;
     rdct_slice_mcu_rows(&encoder->layout, slice, &first, &last);

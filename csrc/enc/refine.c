@@ -50,7 +50,7 @@ int rdct_refine_setup(RdctEncoder *encoder, RdctError *err) {
     if (refine->memory == NULL)
         return rdct_fail(err, RDCT_ERR_MEMORY, "memory", "no memory to choose among %lld regions", (long long)regions(encoder));
     refine->modes = refine->memory + trial_bytes(encoder) + regions(encoder) * sizeof(uint32_t[CODINGS]);
-    rdct_walk_init(&refine->walk, &encoder->layout, base->steps);
+    rdct_walk_init(&refine->walk, &encoder->layout, base->steps, base->levels);
     return RDCT_OK;
 }
 

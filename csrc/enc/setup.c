@@ -79,7 +79,7 @@ int rdct_encoder_setup(RdctEncoder *encoder, RdctKept kept, RdctError *err) {
     RDCT_TRY(setup_workers(encoder, err));
     RDCT_TRY(setup_rows(encoder, kept, err));
     RDCT_TRY(setup_slices(encoder, err));
-    rdct_walk_init(&encoder->walk, &encoder->layout, encoder->steps);
+    rdct_walk_init(&encoder->walk, &encoder->layout, encoder->steps, encoder->plan->set->levels);
     return RDCT_OK;
 }
 

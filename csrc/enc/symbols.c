@@ -22,10 +22,11 @@ static RdctToken size_and_extra(int value) {
     return extra << EXTRA_SHIFT | (uint32_t)size;
 }
 
-void rdct_walk_init(RdctWalk *walk, const RdctLayout *layout, const uint16_t *steps) {
+void rdct_walk_init(RdctWalk *walk, const RdctLayout *layout, const uint16_t *steps, int levels) {
     memset(walk, 0, sizeof *walk);
     walk->layout = layout;
-    walk->steps = steps;
+    for (int t = 0; t < 3 * levels; t++)
+        walk->dc_steps[t] = rdct_dc_step(steps[64 * t]);
     for (int c = 0; c < layout->components; c++) {
         for (int y = 0; y < (c == 0 ? layout->v_samp : 1); y++) {
             for (int x = 0; x < (c == 0 ? layout->h_samp : 1); x++) {
@@ -45,13 +46,6 @@ size_t rdct_row_tokens_bound(const RdctLayout *layout) {
     for (int c = 0; c < layout->components; c++)
         blocks += (size_t)layout->blocks_wide[c] * (size_t)(c == 0 ? layout->v_samp : 1);
     return 64 * blocks + TOKEN_SLACK; /* an end of block and 63 AC never occur together */
-}
-
-/* DC prediction, rescaled when the step changed. */
-static inline int predict_dc(int value, int step_before, int step) {
-    if (step_before == step)
-        return value;
-    return step_before == 0 ? 0 : rdct_round_div(rdct_clamp(value * step_before, -1024, 1023), step);
 }
 
 static inline RdctToken make_token(const RdctWalk *walk, int value) {
@@ -83,7 +77,7 @@ static inline int bad_difference(int difference) {
 
 static inline void make_tokens(const RdctWalk *walk, const RdctBlockRow *blocks, int refine, RdctToken *tokens, RdctTokenRow *row) {
     RdctToken *next = tokens;
-    RdctPredictor predictor = {{0}, {0}};
+    RdctPredictor predictor = {{0}, {{0, 0}}};
     int64_t nonzero_tokens = 0;
     memset(row, 0, sizeof *row);
     row->tokens = tokens;
@@ -97,11 +91,12 @@ static inline void make_tokens(const RdctWalk *walk, const RdctBlockRow *blocks,
             }
             const int16_t *qcoef = blocks->qcoef[c] + 64 * block;
             const uint64_t nonzero = blocks->nonzero[c][block];
-            const int step = walk->steps[64 * (3 * level + c)], dc = qcoef[0];
-            const int refined = refine && blocks->refined_dc[c][block] != RDCT_FRESH;
-            const int difference = dc - (refined ? blocks->refined_dc[c][block] : predict_dc(predictor.value[c], predictor.step[c], step));
+            const RdctDcStep step = walk->dc_steps[3 * level + c];
+            const int refined = refine && blocks->refined_dc[c][block] != RDCT_FRESH, dc = qcoef[0];
+            const int predicted = refined ? blocks->refined_dc[c][block] : rdct_predict_dc(predictor.value[c], predictor.step[c], step);
+            const int difference = dc - predicted;
             const RdctToken table = c == 0 ? 0 : 2u << TABLE_SHIFT;
-            if (predictor.step[c] == 0 && !refined) {
+            if (predictor.step[c].step == 0 && !refined) {
                 row->first[c].token = (size_t)(next - tokens);
                 row->first[c].block = block;
                 row->first[c].value = dc;
@@ -132,13 +127,13 @@ void rdct_tokens_make(const RdctWalk *walk, const RdctBlockRow *blocks, RdctToke
 int rdct_tokens_join(const RdctWalk *walk, RdctTokenRow *row, RdctPredictor *predictor, RdctBadBlock *bad) {
     *bad = row->bad;
     for (int c = 0; c < walk->layout->components; c++) {
-        if (row->first[c].step != 0) {
-            const int difference = row->first[c].value - predict_dc(predictor->value[c], predictor->step[c], row->first[c].step);
+        if (row->first[c].step.step != 0) {
+            const int difference = row->first[c].value - rdct_predict_dc(predictor->value[c], predictor->step[c], row->first[c].step);
             if (bad_difference(difference) && row->first[c].token < bad->token)
                 *bad = (RdctBadBlock){row->first[c].token, c, row->first[c].block, difference};
             row->tokens[row->first[c].token] = make_token(walk, difference) | (c == 0 ? 0 : 2u << TABLE_SHIFT);
         }
-        if (row->last.step[c] != 0) {
+        if (row->last.step[c].step != 0) {
             predictor->value[c] = row->last.value[c];
             predictor->step[c] = row->last.step[c];
         }

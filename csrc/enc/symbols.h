@@ -7,6 +7,7 @@
 #ifndef RDCT_ENC_SYMBOLS_H
 #define RDCT_ENC_SYMBOLS_H
 
+#include "common/dc.h"
 #include "common/layout.h"
 #include "enc/rows.h"
 #include "stream/bitwriter.h"
@@ -24,17 +25,18 @@ typedef uint32_t RdctToken;
 /* What does not change over a picture. */
 typedef struct RdctWalk {
     const RdctLayout *layout;
-    const uint16_t *steps; /* [levels][3][64] */
-    int blocks;            /* of an MCU */
+    RdctDcStep dc_steps[3 * RDCT_MAX_LEVELS]; /* [levels][3] */
+    int blocks;                               /* of an MCU */
     struct {
         int component, x, y;
     } block[6];
     RdctToken small[256]; /* size and extra bits of -128..127 */
 } RdctWalk;
 
-/* Per component the last coded quantised DC and its step; step 0 = none yet. */
+/* Per component the last coded quantised DC and its step; all zeros = none yet. */
 typedef struct RdctPredictor {
-    int value[3], step[3];
+    int value[3];
+    RdctDcStep step[3];
 } RdctPredictor;
 
 /* A block whose DC difference has no category. */
@@ -48,7 +50,8 @@ typedef struct RdctTokenRow {
     size_t size;
     struct {
         size_t token;
-        int block, value, step; /* step 0 = no block here is predicted from the row above */
+        int block, value;
+        RdctDcStep step; /* all zeros = no block here is predicted from the row above */
     } first[3];
     RdctPredictor last; /* step 0 = the component has no coded block here */
     RdctBadBlock bad;   /* inside the row */
@@ -65,7 +68,8 @@ typedef struct RdctTokenCodes {
     uint32_t entry[1024];
 } RdctTokenCodes;
 
-void rdct_walk_init(RdctWalk *walk, const RdctLayout *layout, const uint16_t *steps);
+/* steps: [levels][3][64] */
+void rdct_walk_init(RdctWalk *walk, const RdctLayout *layout, const uint16_t *steps, int levels);
 size_t rdct_row_tokens_bound(const RdctLayout *layout);
 /* Index of the i-th block of an MCU in its component's blocks of this MCU row. */
 static inline int rdct_walk_block(const RdctWalk *walk, int i, int mcu_x) {

@@ -66,6 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("-o", "--output", type=_drawing, required=True, metavar="FILE.png|.svg|.pdf")
     plot.set_defaults(action=_plot)
 
+    report = commands.add_parser("report", help="one self-contained page: curves, tables, crops, settings")
+    _reading(report)
+    report.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html")
+    report.add_argument(
+        "--images", type=Path, metavar="DIR",
+        help="the folder the records were made from: codes some of its pictures again and shows crops",
+    )  # fmt: skip
+    report.add_argument("--crops", type=_positive, default=2, metavar="N", help="pictures to show (2)")
+    report.set_defaults(action=_page)
+
     compare = commands.add_parser("compare", help="all codecs on your own pictures and network")
     compare.add_argument("images", nargs="+", type=Path, metavar="IMAGES")
     _measuring(compare)
@@ -238,6 +248,17 @@ def _plot(args: argparse.Namespace) -> int:
 
     args.resamples = 0
     plots.plot([group[0] for group in _summaries(args)], args.output)
+    return 0
+
+
+def _page(args: argparse.Namespace) -> int:
+    from rdct.evaluation import crops, report
+
+    groups = _summaries(args)
+    shown: list[list] = [[] for _ in groups]
+    if args.images:
+        shown = [crops.examples(group[0], args.images, count=args.crops) for group in groups]
+    report.write(args.output, groups, shown)
     return 0
 
 

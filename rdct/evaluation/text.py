@@ -7,13 +7,17 @@ from typing import Any
 
 from rdct.evaluation.curves import BELOW_SWEEP, NOT_REACHED, TOO_FEW
 
-__all__ = ["as_markdown", "as_text", "compare_document", "insert"]
+__all__ = [
+    "as_markdown", "as_text", "compare_document", "insert", "label", "main_table", "metric_name", "note",
+    "points_table", "title",
+]  # fmt: skip
 
 _WHY = {NOT_REACHED: "not reached", BELOW_SWEEP: "below the sweep", TOO_FEW: "too few points"}
 _NAMES = {"agreement": "agreement", "miou_agreement": "mIoU agreement", "miou": "mIoU"}
 
 
-def _label(row: dict[str, Any]) -> str:
+def label(row: dict[str, Any]) -> str:
+    """Row name and table mode."""
     return row["codec"] if row["tables"] is None else f"{row['codec']} ({row['tables']})"
 
 
@@ -26,7 +30,7 @@ def _cell(row: dict[str, Any], j: int) -> str:
     if row["bpp"][j] is None:
         return _WHY.get(row["why"][j], row["why"][j])
     text = f"{row['bpp'][j]:.3f}"
-    if row["percent"][j] is not None and row["against"] != _label(row):
+    if row["percent"][j] is not None and row["against"] != label(row):
         text += f"  {_share(row['percent'][j])}"
         if row["interval"][j] is not None:
             low, high = (100 * one for one in row["interval"][j])
@@ -34,8 +38,14 @@ def _cell(row: dict[str, Any], j: int) -> str:
     return text
 
 
-def _main_table(summary: dict[str, Any]) -> list[list[str]]:
-    name = _NAMES[summary["metric"]]
+def metric_name(summary: dict[str, Any]) -> str:
+    """What "accuracy" means in a summary."""
+    return _NAMES[summary["metric"]]
+
+
+def main_table(summary: dict[str, Any]) -> list[list[str]]:
+    """Bits at equal accuracy, a head and a row for each system."""
+    name = metric_name(summary)
     head = [
         "row",
         *(f"bits/pixel at {name} {a:g}" for a in summary["accuracies"]),
@@ -43,10 +53,10 @@ def _main_table(summary: dict[str, Any]) -> list[list[str]]:
     ]
     body = []
     for row in summary["rows"]:
-        reference = row["against"] == _label(row)
+        reference = row["against"] == label(row)
         bd_rate = "reference" if reference else _share(row["bd_rate"])
         cells = [_cell(row, j) for j in range(len(summary["accuracies"]))]
-        body.append([_label(row), *cells, bd_rate])
+        body.append([label(row), *cells, bd_rate])
     return [head, *body]
 
 
@@ -62,7 +72,8 @@ def _markdown(table: list[list[str]], numbers: bool = True) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
 
-def _title(summary: dict[str, Any]) -> str:
+def title(summary: dict[str, Any]) -> str:
+    """Network, pictures, how many."""
     left = f" ({summary['left_out']} incomplete left out)" if summary["left_out"] else ""
     count = f"{summary['pictures']} picture{'' if summary['pictures'] == 1 else 's'}"
     return f"{summary['model']} on {summary['set']}, {count}{left}"
@@ -72,24 +83,24 @@ def _absences(summary: dict[str, Any]) -> list[str]:
     return [f"{r['codec']}: {r['settings']}" for r in summary["rows"] if r["settings"].startswith("absent")]
 
 
-def _note(summary: dict[str, Any], tick: str = "") -> str:
+def note(summary: dict[str, Any], tick: str = "") -> str:
     """What the percentages of a table are against."""
-    note = f"Percentages: bits against {tick}{summary['reference']}{tick}"
+    found = f"Percentages: bits against {tick}{summary['reference']}{tick}"
     modes = {row["against"] for row in summary["rows"] if row["against"]}
     if modes - {summary["reference"]}:
-        note += " of the same table mode (rows without table sets: by id)"
+        found += " of the same table mode (rows without table sets: by id)"
     if summary["resamples"]:
-        note += (
+        found += (
             f"; [95 % interval over {summary['resamples']} resamples of the pictures, seed {summary['seed']}]"
         )
-    return note + "."
+    return found + "."
 
 
 def as_text(summary: dict[str, Any], *others: dict[str, Any]) -> str:
     """For a terminal: the main table, the same against `others`' references, and what is absent."""
-    lines = [_title(summary)]
+    lines = [title(summary)]
     for one in (summary, *others):
-        lines += ["", _aligned(_main_table(one)), "", _note(one)]
+        lines += ["", _aligned(main_table(one)), "", note(one)]
     lines += ["", *_absences(summary)] if _absences(summary) else []
     return "\n".join(lines) + "\n"
 
@@ -100,7 +111,9 @@ def _parts(point: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.0f}" for name, value in point["parts"].items() if value >= 0.5)
 
 
-def _points_table(summary: dict[str, Any]) -> list[list[str]]:
+def points_table(summary: dict[str, Any]) -> list[list[str]]:
+    """Every point of every row."""
+
     def figure(value: float | None, digits: int) -> str:
         return "-" if value is None else f"{value:.{digits}f}"
 
@@ -113,7 +126,7 @@ def _points_table(summary: dict[str, Any]) -> list[list[str]]:
             times = [figure(1e3 * p[t], 1) for t in ("encode_s", "decode_s")]
             spread = figure(p["facts"].get("ln_rho_std"), 2)
             bpp, psnr = figure(p["bpp"], 3), figure(p["psnr"], 2)
-            table.append([_label(row), f"{p['dial']:g}", bpp, *scores, psnr, *times, _parts(p), spread])
+            table.append([label(row), f"{p['dial']:g}", bpp, *scores, psnr, *times, _parts(p), spread])
     return table
 
 
@@ -123,22 +136,22 @@ def as_markdown(summary: dict[str, Any], *others: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
     source = f"{run.get('tables') or 'none'}, sent {run.get('tables_mode')}"
     lines = [
-        f"**{_title(summary)}.** Command `{run.get('command', '')}`.",
+        f"**{title(summary)}.** Command `{run.get('command', '')}`.",
         f"Table sets: {source}. Commit `{run.get('commit')}`; {versions}.",
         "",
     ]
     for one in (summary, *others):
-        lines += [_markdown(_main_table(one)), "", _note(one, "`"), ""]
+        lines += [_markdown(main_table(one)), "", note(one, "`"), ""]
     lines += [
         "<details><summary>Every point</summary>",
         "",
-        _markdown(_points_table(summary)),
+        _markdown(points_table(summary)),
         "",
         "</details>",
         "",
         "<details><summary>Settings</summary>",
         "",
-        _markdown([["row", "settings"], *([_label(r), r["settings"]] for r in summary["rows"])], False),
+        _markdown([["row", "settings"], *([label(r), r["settings"]] for r in summary["rows"])], False),
         "",
         "</details>",
     ]

@@ -344,13 +344,13 @@ def test_slices_cut_where_the_page_says():
 
 
 def test_default_slices_follow_the_picture_only():
-    # One slice up to 2^18 pixels, else the fewest region rows that hold 2^17.
+    # One slice up to 2^18 pixels, else the fewest region rows that hold 2^16.
     for shape, rows, slices in (
         ((360, 480), 15, 1),
         ((512, 512), 22, 1),
-        ((513, 512), 11, 2),
-        ((720, 960), 6, 5),
-        ((2160, 3840), 2, 45),
+        ((513, 512), 6, 4),
+        ((720, 960), 3, 10),
+        ((2160, 3840), 1, 90),
     ):
         header = codec.read_header(codec.encode(np.zeros(shape, np.uint8)))
         assert (header.slice_rows, header.slices) == (rows, slices)
