@@ -107,22 +107,8 @@ static int chunk_row(const RdctLayout *layout, const Chunk *chunk, int c, int y)
     return chunk->mcus * (c == 0 ? y * layout->h_samp : luma + c - 1);
 }
 
-/* A block of a refinement stream that its base has a part in; 0 if it has none. */
-static int refine_block(const RdctTask *task, const RdctRowState *state, RdctBitReader *reader, int c, const uint8_t *level, int x, int y,
-                        Chunk *chunk, int place, RdctBlockFault *fault) {
-    const int refined = level[state->refine_rows], base_level = level[2 * state->refine_rows];
-    if (!refined && *level != RDCT_SHOW_BASE)
-        return 0;
-    const RdctBaseBlock base = rdct_base_block(task, c, x, y, base_level);
-    int16_t *qcoef = chunk->qcoef + 64 * place;
-    if (refined) {
-        const uint16_t *steps = task->steps + (*level * 3 + c) * 64;
-        *fault = rdct_decode_refined(reader, task->tables[c], &base, steps, qcoef, &chunk->nonzero[place]);
-    } else {
-        rdct_show_base(&base, qcoef, &chunk->nonzero[place]);
-        chunk->steps[place] = base.steps;
-    }
-    return 1;
+static RdctBaseBlock base_block(const RdctTask *task, const RdctRowState *state, int c, const uint8_t *level, int x, int y) {
+    return rdct_base_block(task, c, x, y, level[2 * state->refine_rows]);
 }
 
 /* One component of one MCU. refine: a constant. */
@@ -132,24 +118,32 @@ static inline RdctBlockFault decode_component(const RdctTask *task, RdctRowState
     const int h = blocks_across(layout, c), v = blocks_down(layout, c), first = h * (chunk->first + mcu);
     for (int y = 0; y < v; y++) {
         const uint8_t *levels = state->levels[c][y] + first;
-        const int place = chunk_row(layout, chunk, c, y) + h * mcu;
         for (int x = 0; x < h; x++) {
-            const int level = levels[x];
+            const int level = levels[x], place = chunk_row(layout, chunk, c, y) + h * mcu + x;
             if (level == RDCT_SKIP)
                 continue;
-            int16_t *qcoef = chunk->qcoef + 64 * (place + x);
+            int16_t *qcoef = chunk->qcoef + 64 * place;
+            uint64_t *nonzero = &chunk->nonzero[place];
+            if (refine && level == RDCT_SHOW_BASE) {
+                const RdctBaseBlock base = base_block(task, state, c, levels + x, first + x, chunk->mcu_row * v + y);
+                rdct_show_base(&base, qcoef, nonzero);
+                chunk->steps[place] = base.steps;
+                continue;
+            }
             const RdctDcStep dc_step = task->dc_steps[level * 3 + c];
-            RdctBlockFault fault = RDCT_BLOCK_OK;
-            if (!refine || !refine_block(task, state, reader, c, levels + x, first + x, chunk->mcu_row * v + y, chunk, place + x, &fault))
-                fault = rdct_decode_block(reader, task->tables[c], rdct_predict_dc(state->dc[c], state->dc_step[c], dc_step), qcoef,
-                                          &chunk->nonzero[place + x]);
+            RdctBlockFault fault;
+            chunk->steps[place] = task->steps + (level * 3 + c) * 64;
+            if (refine && levels[x + state->refine_rows]) {
+                const RdctBaseBlock base = base_block(task, state, c, levels + x, first + x, chunk->mcu_row * v + y);
+                fault = rdct_decode_refined(reader, task->tables[c], &base, chunk->steps[place], qcoef, nonzero);
+            } else {
+                fault =
+                    rdct_decode_block(reader, task->tables[c], rdct_predict_dc(state->dc[c], state->dc_step[c], dc_step), qcoef, nonzero);
+            }
             if (fault != RDCT_BLOCK_OK)
                 return fault;
-            if (refine && level == RDCT_SHOW_BASE)
-                continue;
             state->dc[c] = qcoef[0];
             state->dc_step[c] = dc_step;
-            chunk->steps[place + x] = task->steps + (level * 3 + c) * 64;
         }
     }
     return RDCT_BLOCK_OK;
