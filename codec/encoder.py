@@ -299,7 +299,7 @@ def encode(
         accepted for it.
     format : {"rdct", "jpeg"}
         "jpeg" writes a baseline JPEG file, which cannot SKIP. A plan with one level in use needs steps up to
-        255. With more, all regions share a base table a component, 7/8 of the median step of the regions,
+        255. With more, all regions share a base table a component (made from the median step of the regions),
         and each is quantised to the least rate and distortion by the measure of its own level: regions
         coarser than the base come out like their level, finer ones no better than the base.
     entropy : {"huffman", "huffman-fixed", "context"}

@@ -283,7 +283,7 @@ class _Encode(_Command):
             gradient_at=args.gradient_at or "decoded",
             region_blocks=args.regions or 3,
             paper=args.paper,
-            entropy=args.entropy or "huffman",
+            entropy=args.entropy,
             tables_mode="id" if args.tables_by_id else "inline",
             threads=self.threads,
             cpu=args.cpu,

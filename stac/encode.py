@@ -118,7 +118,7 @@ def encode_image(
     region_blocks: int = 3,
     mode: Literal["closest", "floor"] = "closest",
     paper: bool = False,
-    entropy: str = "huffman",
+    entropy: str | None = None,
     tables_mode: Literal["inline", "id"] = "inline",
     threads: int = 1,
     cpu: str = "auto",
@@ -176,6 +176,8 @@ def encode_image(
     _check_options(image, model, scale, quality, budget, agreement, format, tables_mode, region_blocks)
     if gradient_at not in ("decoded", "raw"):
         raise ValueError(f"gradient_at is {gradient_at!r}; use 'decoded' or 'raw'")
+    if entropy is None:
+        entropy = "huffman" if paper or format == "jpeg" else "context"
     if paper:
         _check_paper(model, subsampling, format, gradient_at, mode, entropy)
     if tables is None:

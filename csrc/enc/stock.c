@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-/* The base table in eighths of the regions' median step, by experiment (docs/experiments.md): finer wastes bits on values that coarse regions
- * keep too precisely, coarser starves the fine ones. */
-enum { BASE_EIGHTHS = 7, MAX_JPEG_STEP = 255 };
+/* The base step at zigzag position k is (33 + k) / 48 of the regions' median step, by experiment (docs/experiments.md). Finer bases waste bits
+ * on values that coarse regions keep too precisely, coarser ones starve the fine regions, low frequencies first. */
+enum { BASE_FIRST = 33, BASE_WHOLE = 48, MAX_JPEG_STEP = 255 };
 
 int rdct_stock_needed(const RdctPlan *plan) {
     const size_t regions = (size_t)plan->map_rows * (size_t)plan->map_cols;
@@ -38,8 +38,9 @@ static void make_base(uint16_t *base, const RdctPlan *plan, const uint16_t *step
     for (size_t i = 0; i < all; i++)
         regions[plan->level_map[i]]++;
     for (int i = 0; i < 192; i++) {
-        const int median = median_step(steps + i, regions, plan->set->levels, all);
-        base[i] = (uint16_t)rdct_clamp((median * BASE_EIGHTHS + 4) / 8, 1, MAX_JPEG_STEP);
+        const int k = i % 64, at = i - k + rdct_zigzag[k];
+        const int median = median_step(steps + at, regions, plan->set->levels, all);
+        base[at] = (uint16_t)rdct_clamp((median * (BASE_FIRST + k) + BASE_WHOLE / 2) / BASE_WHOLE, 1, MAX_JPEG_STEP);
     }
 }
 

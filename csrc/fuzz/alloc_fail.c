@@ -29,16 +29,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         FUZZ_REQUIRE(again != RDCT_ERR_MEMORY);
         FUZZ_REQUIRE(status == again || status == RDCT_ERR_MEMORY);
         if (again == RDCT_OK) { /* and the encoder, on the picture just decoded */
-            uint8_t map[1] = {0};
-            uint16_t tables[192];
+            uint8_t map[64];
+            uint16_t tables[2 * 192];
             size_t bytes = 0;
-            FUZZ_REQUIRE(rdct_tables_ijg(50, tables, NULL) == RDCT_OK);
-            const RdctTableSet set = {{0}, 1, tables, NULL, NULL, 0, NULL};
-            const RdctPlan plan = {&set, RDCT_SCALE_ONE, 8, map, 1, 1};
+            FUZZ_REQUIRE(rdct_tables_ijg(50, tables, NULL) == RDCT_OK && rdct_tables_ijg(90, tables + 192, NULL) == RDCT_OK);
+            for (int i = 0; i < 64; i++)
+                map[i] = (uint8_t)(i % 2);
             const RdctImage image = {out, (ptrdiff_t)row, header.width < 64 ? header.width : 64, header.height < 64 ? header.height : 64,
                                      header.components};
+            const RdctTableSet set = {{0}, 2, tables, NULL, NULL, 0, NULL};
+            const RdctPlan plan = {&set, RDCT_SCALE_ONE, 1, map, (image.height + 7) / 8, (image.width + 7) / 8};
             RdctEncodeOptions encode = {0};
-            encode.entropy = header.format == RDCT_FORMAT_JPEG ? RDCT_HUFFMAN : header.entropy;
+            encode.format = failing % 2 ? RDCT_FORMAT_JPEG : RDCT_FORMAT_RDCT;
+            encode.entropy = failing % 2 || header.format == RDCT_FORMAT_JPEG ? RDCT_HUFFMAN : header.entropy;
             encode.subsampling = header.components == 1 ? RDCT_GREY : RDCT_420;
             RdctContext *fresh = NULL;
             FUZZ_REQUIRE(rdct_context_create(1, RDCT_CPU_AUTO, &fresh, NULL) == RDCT_OK);

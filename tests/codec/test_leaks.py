@@ -19,6 +19,7 @@ DATA = codec.encode(IMAGE, slice_rows=1)
 JPEG = codec.encode(IMAGE, format="jpeg")
 PLAN = codec.QuantPlan.uniform(75, IMAGE.shape)
 SET = codec.TableSet.from_log(np.full((3, 8, 8), 60), np.arange(16))
+LEVELS = codec.QuantPlan(SET, pictures.levels(*PLAN.level_map.shape, 16))
 BY_ID = codec.encode(IMAGE, codec.QuantPlan(SET, PLAN.level_map), tables="id")
 MAP = np.arange(25).reshape(5, 5) % 16
 MANY = codec.encode(IMAGE, codec.QuantPlan(SET, MAP))
@@ -43,6 +44,7 @@ REFINED = codec.encode(IMAGE, PLAN, refine=codec.encode(IMAGE, PLAN.with_scale(3
 PATHS = {
     "encode": lambda: codec.encode(IMAGE),
     "encode again": lambda: REUSED[0].encode(IMAGE),
+    "encode levels as JPEG": lambda: codec.encode(IMAGE, LEVELS, format="jpeg"),
     "decode": lambda: codec.decode(DATA),
     "decode again": lambda: REUSED[1].decode(DATA),
     "decode JPEG": lambda: codec.decode(JPEG),

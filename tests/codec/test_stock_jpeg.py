@@ -42,9 +42,10 @@ def encode(image, plan, subsampling="444", **options):
 
 
 def base_table(plan, components=3):
-    """7/8 of the median step over the regions: int [components, 8, 8]."""
+    """(33 + k) / 48 of the median step of the regions, k the place in zigzag order: [components, 8, 8]."""
     steps = np.sort(plan.steps[plan.level_map.ravel()].astype(int), axis=0)
-    return np.clip((steps[len(steps) // 2, :components] * 7 + 4) // 8, 1, 255)
+    k = np.argsort(codec.ZIGZAG).reshape(8, 8)
+    return np.clip((steps[len(steps) // 2, :components] * (33 + k) + 24) // 48, 1, 255)
 
 
 def agree(ours, theirs):
@@ -132,10 +133,10 @@ def test_quality_follows_levels(subsampling):
     plan = codec.QuantPlan(LADDER, np.repeat([[0] * 4 + [2] * 4 + [4] * 4], 4, axis=0).astype(np.uint8), 3)
     found = codec.decode(encode(image, plan, subsampling)).astype(int)
     errors = [((found - image)[:, x : x + 96] ** 2).mean() for x in (0, 96, 192)]
-    assert errors[0] < 0.9 * errors[1] < 0.8 * errors[2]
+    assert errors[0] < errors[1] < 0.8 * errors[2]
     # A region is what its level makes it, not much worse: the coarsest has the error of its own table.
     own = codec.decode(encode(image, plan.with_map(np.full_like(plan.level_map, 4)), subsampling)).astype(int)
-    assert errors[2] < 1.2 * ((own - image)[:, 192:] ** 2).mean()
+    assert errors[2] < 1.3 * ((own - image)[:, 192:] ** 2).mean()
     sizes = [
         len(encode(image, plan.with_map(np.where(plan.level_map == 4, level, plan.level_map)), subsampling))
         for level in (3, 4)
@@ -198,8 +199,9 @@ def test_extreme_tables(steps, make):
         regions = plan.level_map.size
         level_map = (np.arange(regions) >= fine * regions).astype(np.uint8).reshape(plan.level_map.shape)
         data = encode(image, plan.with_map(level_map))
-        wanted = min(max((steps[fine < 0.5] * 7 + 4) // 8, 1), 255)
-        assert (codec.read_header(data).steps == wanted).all()
+        corners = codec.read_header(data).steps[0, :, [0, 7], [0, 7]]
+        assert (corners[0] == min(max((steps[fine < 0.5] * 33 + 24) // 48, 1), 255)).all()
+        assert (corners[1] == min(steps[fine < 0.5] * 2, 255)).all()
         planes, _ = reference.jpeg_coefficients(data)
         assert all(map(np.array_equal, codec.decode_coefficients(data).planes, planes))
         assert codec.decode(data).shape == by_pillow(data).shape == image.shape

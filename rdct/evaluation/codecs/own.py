@@ -81,6 +81,7 @@ class _Tabled(_Own):
     table_modes = TABLE_MODES
     dial = SCALES
     rooms = ("codec", "grace")
+    entropy = "huffman"
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
@@ -94,7 +95,7 @@ class _Tabled(_Own):
         self, image: np.ndarray, plan: codec.QuantPlan, modes: tuple[str | None, ...]
     ) -> dict[str | None, bytes]:
         self._sets[plan.table_set.id] = plan.table_set
-        options = {"subsampling": "444", "entropy": "huffman"}
+        options = {"subsampling": "444", "entropy": self.entropy}
         return {mode: codec.encode(image, plan, tables=mode, **options) for mode in modes}
 
 
@@ -176,6 +177,7 @@ class Default(StacPaper):
 
     name = "default"
     dial = QUALITIES
+    entropy = "context"
 
     def __init__(self, setup: Setup) -> None:
         if setup.tables is not None:
@@ -187,7 +189,7 @@ class Default(StacPaper):
             self.model, self.tables = setup.model, generic_ladder()
             self.table_set = self.tables.table_set.id_hex
         kind = "network tables" if setup.tables is not None else "generic ladder"
-        self.settings = f"{_RDCT}: stac-encode -q ({kind}), optimised Huffman, 4:4:4"
+        self.settings = f"{_RDCT}: stac-encode -q ({kind}), context-modelled, 4:4:4"
 
     def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
         return self._steered(image, modes, quality=int(dial))
@@ -202,6 +204,7 @@ class DefaultJpeg(Default):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self.settings = self.settings.replace("stac-encode -q", "stac-encode -q --format jpeg")
+        self.settings = self.settings.replace("context-modelled", "optimised Huffman")
 
     def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
         return self._steered(image, (None,), quality=int(dial), format="jpeg")

@@ -70,6 +70,19 @@ def cases():
     add("slices", 130, 70, quality=70, slice_rows=1)
     add("restarts", 130, 70, quality=70, slice_rows=2, subsampling="420", format="jpeg")
     add("large-steps", 64, 64, plan=plan(64, 64, 3, scale=40))
+    for subsampling in ("444", "422", "420"):
+        add(f"stock-{subsampling}", 120, 161, plan=plan(120, 161, 3), subsampling=subsampling, format="jpeg")
+    add("stock-grey", 50, 61, 1, plan=plan(50, 61, 2, scale=0.3), format="jpeg")
+    add("stock-restarts", 130, 70, plan=plan(130, 70, 1), slice_rows=2, subsampling="420", format="jpeg")
+    for subsampling in ("444", "422", "420"):
+        regions = plan(120, 161, 3, skip=1)
+        add(f"context-{subsampling}", 120, 161, plan=regions, subsampling=subsampling, entropy="context")
+    add("context-grey", 50, 61, 1, plan=plan(50, 61, 2, scale=1.7), entropy="context")
+    add(
+        "context-slices", 130, 70, plan=plan(130, 70, 1, skip=1), entropy="context", slice_rows=2, tables="id"
+    )
+    add("context-q100", 48, 48, quality=100, entropy="context")
+    add("stock-fixed", 360, 480, plan=plan(360, 480, 3, scale=0.4), entropy="huffman-fixed", format="jpeg")
     return out
 
 
