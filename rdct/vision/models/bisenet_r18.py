@@ -194,6 +194,7 @@ class BiSeNetR18(nn.Module):
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         height, width = image.shape[-2:]
         x = pad_to_multiple(self.normalize(image), STRIDE)
+        x = x.contiguous(memory_format=torch.channels_last)
         context8, context16 = self.cp(x)
         logits = self.conv_out(self.ffm(self.sp(x), context8))
         if self.training and self.auxiliary:

@@ -110,4 +110,5 @@ class DRNSeg(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
         x = pad_to_multiple(self.normalize(image), STRIDE)
+        x = x.contiguous(memory_format=torch.channels_last)
         return self.up(self.seg(self.base(x)))[..., :height, :width]
