@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from codec import _core
-from codec.errors import UnsupportedError
 from codec.refine import MAX_PIXELS, REFINE_LIMIT, base_view, limit_in_thousandths
 from codec.types import (
     Coefficients,

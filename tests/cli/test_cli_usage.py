@@ -20,7 +20,7 @@ ENCODE_CASES = [
     (["street.png", "--regions", "9"], "'9' is not a region side"),
     (["street.png", "--subsampling", "411"], "invalid choice: '411'"),
     (["street.png", "--format", "png"], "invalid choice: 'png'"),
-    (["street.png", "--entropy", "context"], "invalid choice: 'context'"),
+    (["street.png", "--entropy", "lzma"], "invalid choice: 'lzma'"),
     (["street.png", "--gradient-at", "sea"], "invalid choice: 'sea'"),
     (["street.png", "--cpu", "mmx"], "invalid choice: 'mmx'"),
     (["street.png", "-j", "0"], "'0' is not a number of threads 1..256 or 'all'"),

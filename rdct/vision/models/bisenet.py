@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from rdct.vision.models.layers import pad_to_multiple
+
 #: The coarsest feature map is this much smaller than the picture; sides are padded to a multiple.
 STRIDE = 32
 
@@ -154,11 +156,7 @@ class CompactBiSeNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         height, width = image.shape[-2:]
-        x = (image - self.mean) / self.std
-        below, right = -height % STRIDE, -width % STRIDE
-        if below or right:
-            # Replicated, not zero: a black border would be seen as an edge of the scene.
-            x = F.pad(x, (0, right, 0, below), mode="replicate")
+        x = pad_to_multiple((image - self.mean) / self.std, STRIDE)
         size = x.shape[-2:]
         x = x.contiguous(memory_format=torch.channels_last)
 

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rdct.vision.models.layers import pad_to_multiple
+
 #: Sides are padded to a multiple of this.
 STRIDE = 8
 
@@ -164,10 +166,7 @@ class ESPNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
-        x = (image.flip(1) - self.mean) / self.std / 255
-        below, right = -height % STRIDE, -width % STRIDE
-        if below or right:
-            x = F.pad(x, (0, right, 0, below), mode="replicate")
+        x = pad_to_multiple((image.flip(1) - self.mean) / self.std / 255, STRIDE)
         out1, out2, out3 = self.encoder(x)
         deep = self.up_l3(self.br(self.encoder.classifier(out3)))
         deep = self.up_l2(self.combine_l2_l3(torch.cat((self.level3_C(out2), deep), 1)))

@@ -21,6 +21,7 @@ from rdct.vision.models.classes import (
     default_names,
     default_palette,
 )
+from rdct.vision.models.published import PUBLISHED, fill, read_state
 
 if TYPE_CHECKING:
     import torch
@@ -28,19 +29,17 @@ if TYPE_CHECKING:
 
     from rdct.vision.models.protocol import Model
 
-__all__ = ["BUILTIN", "DEFAULT_MODEL", "PUBLISHED", "TorchModel", "load"]
+__all__ = ["BUILTIN", "DEFAULT_MODEL", "TorchModel", "load"]
 
 DEFAULT_MODEL = "bisenet-camvid"
 #: Networks that ship with their weights.
 BUILTIN = ("bisenet-camvid",)
-#: Published architectures whose weights the user brings: "NAME:WEIGHTS".
-PUBLISHED = ("espnet-camvid",)
 
 _TORCHSCRIPT = (".pt", ".torchscript", ".ts")
 _DATA = Path(__file__).with_name("data")
 _FORMS = (
     f"a built-in name ({', '.join(BUILTIN)}), NAME:WEIGHTS with NAME one of "
-    f"{', '.join(PUBLISHED + BUILTIN)}, FILE.py:FACTORY, or a TorchScript file "
+    f"{', '.join((*PUBLISHED, *BUILTIN))}, FILE.py:FACTORY, or a TorchScript file "
     f"({', '.join(_TORCHSCRIPT)})"
 )
 
@@ -53,7 +52,7 @@ class TorchModel:
     module : callable
         Maps float ``[N, 3, H, W]``, RGB 0..255, to logits ``[N, K, H, W]``. A ``torch.nn.Module``
         is put in evaluation mode and frozen: its parameters get no gradients, its input may.
-    name, class_names, palette, ignore_label
+    name, class_names, palette, ignore_label, working_size
         As in `Model`.
     device : str or torch.device
         Where it runs; images go there.
@@ -67,6 +66,7 @@ class TorchModel:
         class_names: tuple[str, ...],
         palette: np.ndarray,
         ignore_label: int | None = None,
+        working_size: tuple[int, int] | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         import torch
@@ -80,11 +80,19 @@ class TorchModel:
                 f"model {name!r} has {len(class_names)} classes, so its palette must be uint8 "
                 f"[{len(class_names)}, 3], got {palette.dtype} {palette.shape}"
             )
+        if working_size is not None:
+            working_size = tuple(working_size)
+            if len(working_size) != 2 or not all(isinstance(n, int) and n >= 1 for n in working_size):
+                raise ValueError(
+                    f"model {name!r}: working_size must be (height, width), both at least 1, or None, "
+                    f"got {working_size}"
+                )
         self.module = _freeze(module, device)
         self.name = name
         self.class_names = class_names
         self.palette = palette
         self.ignore_label = ignore_label
+        self.working_size = working_size
         self.device = torch.device(device)
 
     def __call__(self, image: Tensor) -> Tensor:
@@ -134,10 +142,11 @@ def load(spec: str = DEFAULT_MODEL, device: str | torch.device = "cpu") -> Model
     ----------
     spec : str
         ``"bisenet-camvid"``, the built-in default; ``"espnet-camvid:FILE.pth"``, a published
-        architecture with weights the user brings; ``"FILE.py:FACTORY"``, a Python file and a
-        callable in it that returns a ``torch.nn.Module`` or a `Model` (optional attributes
-        ``name``, ``class_names``, ``num_classes``, ``palette``, ``ignore_label``); or a TorchScript
-        file (``.pt``, ``.torchscript``). A Python file runs with all your rights.
+        architecture (one of `PUBLISHED`) with weights the user brings, a PyTorch or safetensors
+        file; ``"FILE.py:FACTORY"``, a Python file and a callable in it that returns a
+        ``torch.nn.Module`` or a `Model` (optional attributes ``name``, ``class_names``,
+        ``num_classes``, ``palette``, ``ignore_label``, ``working_size``); or a TorchScript file
+        (``.pt``, ``.torchscript``). A Python file runs with all your rights.
     device : str or torch.device
         Where the network runs.
 
@@ -159,11 +168,14 @@ def load(spec: str = DEFAULT_MODEL, device: str | torch.device = "cpu") -> Model
     if spec in BUILTIN:
         return _bisenet(spec, _DATA / "bisenet_camvid.safetensors", device)
     if spec in PUBLISHED:
-        raise ValueError(f"model {spec!r} ships without weights; give the file: {spec}:/path/to/weights.pth")
+        raise ValueError(
+            f"model {spec!r} ships without weights; give the file ({PUBLISHED[spec].file}): "
+            f"{spec}:/path/to/weights.pth"
+        )
     if colon and head in BUILTIN:
         return _bisenet(spec, _existing(tail, spec), device)
     if colon and head in PUBLISHED:
-        return _espnet(spec, _existing(tail, spec), device)
+        return _published(spec, head, _existing(tail, spec), device)
     # A Windows path holds a colon of its own, so the factory is what follows the last one.
     file, colon, factory = spec.rpartition(":")
     if colon and file.endswith(".py"):
@@ -215,26 +227,22 @@ def _bisenet(spec: str, weights: Path, device: str | torch.device) -> TorchModel
     )
 
 
-def _espnet(spec: str, weights: Path, device: str | torch.device) -> TorchModel:
-    import torch
-
-    from rdct.vision.models.espnet import ESPNet
-
-    network = ESPNet(len(CAMVID_CLASSES) + 1, p=2, q=8)
+def _published(spec: str, name: str, weights: Path, device: str | torch.device) -> TorchModel:
+    known = PUBLISHED[name]
+    network = known.build()
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        network.load_state_dict(state, strict=True)
+        fill(network, read_state(weights), known.unused)
     except Exception as error:  # a damaged file fails in as many ways as it can be damaged
         raise ValueError(
-            f"model spec {spec!r}: {weights} is no state dict of ESPNet p=2 q=8 with 12 classes "
-            f"({error}); use espnet_p2_q8_camvid.pth as published"
+            f"model spec {spec!r}: {weights} is no state dict of {known.what} ({error}); use {known.file}"
         ) from error
     return TorchModel(
         network,
-        name="espnet-camvid",
-        class_names=(*CAMVID_CLASSES, "Void"),
-        palette=np.concatenate((CAMVID_PALETTE, np.zeros((1, 3), np.uint8))),
-        ignore_label=CAMVID_VOID,
+        name=name,
+        class_names=known.class_names,
+        palette=known.palette,
+        ignore_label=known.ignore_label,
+        working_size=known.working_size,
         device=device,
     )
 
@@ -304,5 +312,6 @@ def _adopt(spec: str, network: nn.Module | Callable, name: str, device: str | to
         class_names=tuple(names) if names is not None else default_names(count),
         palette=default_palette(count) if palette is None else np.asarray(palette),
         ignore_label=getattr(network, "ignore_label", None),
+        working_size=getattr(network, "working_size", None),
         device=device,
     )

@@ -26,6 +26,10 @@ class Model(Protocol):
         uint8 ``[K, 3]`` RGB.
     ignore_label : int or None
         The label that reference pictures give to pixels that count nowhere (CamVid: 11).
+    working_size : (int, int) or None
+        Height and width the network was made for, where that is less than its pictures have:
+        evaluation resizes them to it before every codec. None: it takes pictures as they come.
+        Either way every size is answered. Absent means None.
     """
 
     name: str
