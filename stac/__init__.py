@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 _HOME = {
     "Encoded": "encode",
     "JpegMatch": "compare",
+    "Propagated": "propagation",
     "Selection": "levels",
     "closed_form_levels": "levels",
     "encode_image": "encode",
     "generic_ladder": "ladder",
     "jpeg_at_agreement": "compare",
+    "propagate": "propagation",
+    "propagate_levels": "propagation",
     "select_levels": "levels",
     "select_levels_loop": "levels",
 }
@@ -28,11 +31,14 @@ _HOME = {
 __all__ = [
     "Encoded",
     "JpegMatch",
+    "Propagated",
     "Selection",
     "closed_form_levels",
     "encode_image",
     "generic_ladder",
     "jpeg_at_agreement",
+    "propagate",
+    "propagate_levels",
     "select_levels",
     "select_levels_loop",
 ]
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     from stac.encode import Encoded, encode_image
     from stac.ladder import generic_ladder
     from stac.levels import Selection, closed_form_levels, select_levels, select_levels_loop
+    from stac.propagation import Propagated, propagate, propagate_levels
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,341 @@
+"""Optical flow the device can afford, and its composition back to a keyframe.
+
+A flow here is *backward*: the content of the current picture at x was, in the earlier picture, at x + b(x).
+So every pixel of the current picture finds its source by one look-up and there are no holes.
+
+It lives on a grid: node (i, j) stands for the centre of the cell of ``stride x stride`` pixels in row i and
+column j, that is, for the point (stride j + (stride - 1) / 2, stride i + (stride - 1) / 2). Between nodes it
+is bilinear, outside the outermost ones constant. `DisFlow` searches on the grey picture averaged over those
+very cells, which is how the pyramid of dense inverse search (Kroeger et al., ECCV 2016) would begin there.
+
+>>> flow = DisFlow()
+>>> kept = FlowAccumulator((1024, 2048), flow.stride_for((1024, 2048)))
+>>> kept.add(flow.between(flow.prepare(first), flow.prepare(second)))          # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from rdct.vision import flow_grid
+
+__all__ = ["PRESETS", "DisFlow", "FlowAccumulator", "FlowField", "Prepared"]
+
+PRESETS = {
+    "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
+    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+    "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+}
+MAX_FINEST_SCALE = 6
+# A picture of at most so many cells is searched in real time: see docs/experiments.md.
+_AFFORDABLE_CELLS = 40_000
+# OpenCV's search wants a few patches along each side.
+_MIN_SIDE = 32
+
+
+def _shape(shape: tuple[int, int]) -> tuple[int, int]:
+    height, width = shape[:2]
+    if height < 1 or width < 1:
+        raise ValueError(f"a picture has at least one pixel, got {height} rows of {width}")
+    return int(height), int(width)
+
+
+def _grid_shape(shape: tuple[int, int], stride: int) -> tuple[int, int]:
+    if stride < 1 or stride > 1 << MAX_FINEST_SCALE or stride & (stride - 1):
+        raise ValueError(f"stride must be a power of two, 1..{1 << MAX_FINEST_SCALE}, got {stride}")
+    return -(-shape[0] // stride), -(-shape[1] // stride)
+
+
+@dataclass(frozen=True, eq=False)
+class FlowField:
+    """A backward flow on a grid.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        f32 ``[ceil(H / stride), ceil(W / stride), 2]``: dx, dy in pixels of the full picture, finite.
+    stride : int
+        Pixels from node to node: a power of two, 1..64.
+    shape : (int, int)
+        H, W of the picture.
+    """
+
+    values: np.ndarray = field(repr=False)
+    stride: int
+    shape: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", _shape(self.shape))
+        wanted = (*_grid_shape(self.shape, self.stride), 2)
+        values = np.ascontiguousarray(self.values, np.float32)
+        if values.shape != wanted:
+            raise ValueError(
+                f"a flow of stride {self.stride} over {self.shape[0]} rows of {self.shape[1]} pixels has "
+                f"values {list(wanted)}, got {list(values.shape)}"
+            )
+        if not np.isfinite(values).all():
+            raise ValueError("values must be finite; mark what is unknown in a mask instead")
+        object.__setattr__(self, "values", values)
+
+    @classmethod
+    def identity(cls, shape: tuple[int, int], stride: int) -> FlowField:
+        """No motion anywhere."""
+        return cls(np.zeros((*_grid_shape(_shape(shape), stride), 2), np.float32), stride, shape)
+
+    def at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The flow at points of the picture.
+
+        Parameters
+        ----------
+        x, y : numpy.ndarray
+            Pixels, of shapes that broadcast; whole numbers are the centres of pixels.
+
+        Returns
+        -------
+        numpy.ndarray
+            f64 ``[..., 2]``, bilinear between nodes, constant outside the outermost ones.
+        """
+        rows, columns, _ = self.values.shape
+        u = np.clip((np.asarray(x, np.float64) + 0.5) / self.stride - 0.5, 0, columns - 1)
+        v = np.clip((np.asarray(y, np.float64) + 0.5) / self.stride - 0.5, 0, rows - 1)
+        u, v = np.broadcast_arrays(u, v)
+        j, i = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
+        right, below = np.minimum(j + 1, columns - 1), np.minimum(i + 1, rows - 1)
+        a, b = (u - j)[..., None], (v - i)[..., None]
+        grid = self.values.astype(np.float64)
+        above = grid[i, j] * (1 - a) + grid[i, right] * a
+        under = grid[below, j] * (1 - a) + grid[below, right] * a
+        return above * (1 - b) + under * b
+
+    def dense(self) -> np.ndarray:
+        """The flow of every pixel, f32 ``[H, W, 2]``; for looking at and for tests."""
+        if self.stride == 1:
+            return self.values.copy()
+        height, width = self.shape
+        return self.at(np.arange(width)[None, :], np.arange(height)[:, None]).astype(np.float32)
+
+    def filled(self, valid: np.ndarray) -> FlowField:
+        """This flow with every invalid node pointing where the nearest valid one points.
+
+        The nearest fill of the project, the same for labels, pixels and levels. An invalid node x
+        takes the *source* of the nearest valid node y, so its flow becomes y + A(y) - x, and everything
+        warped by it shows at x what stands at y. Nearest by Euclidean distance on the grid; of several
+        the one in the nearest column, then left before right, then above before below. Without any
+        valid node nothing moves.
+
+        Parameters
+        ----------
+        valid : numpy.ndarray
+            bool, one value a node.
+        """
+        valid = np.asarray(valid)
+        if valid.dtype != bool or valid.shape != self.values.shape[:2]:
+            raise ValueError(
+                f"valid must be bool {list(self.values.shape[:2])}, got {valid.dtype} {list(valid.shape)}"
+            )
+        if valid.all():
+            return self
+        if not valid.any():
+            return FlowField.identity(self.shape, self.stride)
+        return FlowField(flow_grid.fill(self.values, valid, self.stride), self.stride, self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture made ready for flow; holds 1 / stride^2 of its pixels.
+
+    Attributes
+    ----------
+    grey : numpy.ndarray
+        u8 ``[ceil(H / stride), ceil(W / stride)]``: luma averaged over cells.
+    stride : int
+    shape : (int, int)
+        H, W of the picture.
+    """
+
+    grey: np.ndarray = field(repr=False)
+    stride: int
+    shape: tuple[int, int]
+
+
+class DisFlow:
+    """Dense inverse search on a reduced grey picture.
+
+    Parameters
+    ----------
+    preset : {"fast", "ultrafast", "medium"}
+        OpenCV's presets: patches, iterations, and variational refinement (none in "ultrafast").
+    finest_scale : int, optional
+        0..6: the search ends at 1 / 2**finest_scale of the picture's sides, and that is the grid of
+        the result. Default: by size, the smallest that leaves at most 40,000 cells (3 at 2048x1024,
+        2 at 480x360), which is what reaches real time.
+    patch_size, patch_stride : int, optional
+        Override the preset's, in cells.
+
+    Notes
+    -----
+    An instance keeps OpenCV's buffers: use one per thread. OpenCV splits the search over
+    `cv2.getNumThreads()` threads, a setting of the whole process that is left alone here.
+    """
+
+    def __init__(
+        self,
+        preset: str = "fast",
+        finest_scale: int | None = None,
+        patch_size: int | None = None,
+        patch_stride: int | None = None,
+    ) -> None:
+        if preset not in PRESETS:
+            raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
+        if finest_scale is not None and not 0 <= finest_scale <= MAX_FINEST_SCALE:
+            raise ValueError(f"finest_scale must be 0..{MAX_FINEST_SCALE}, got {finest_scale}")
+        self.preset, self.finest_scale = preset, finest_scale
+        self._search = cv2.DISOpticalFlow.create(PRESETS[preset])
+        self._search.setFinestScale(0)
+        if patch_size is not None:
+            if not 4 <= patch_size <= 16:
+                raise ValueError(f"patch_size must be 4..16 cells, got {patch_size}")
+            self._search.setPatchSize(patch_size)
+        if patch_stride is not None:
+            if not 1 <= patch_stride <= self._search.getPatchSize():
+                raise ValueError(
+                    f"patch_stride must be 1..{self._search.getPatchSize()}, the patch size, got {patch_stride}"
+                )
+            self._search.setPatchStride(patch_stride)
+
+    def __repr__(self) -> str:
+        return f"DisFlow(preset={self.preset!r}, finest_scale={self.finest_scale})"
+
+    def stride_for(self, shape: tuple[int, int]) -> int:
+        """Pixels from node to node of the flow of pictures of this shape (H, W)."""
+        height, width = _shape(shape)
+        if self.finest_scale is not None:
+            return 1 << self.finest_scale
+        scale = 0
+        while scale < MAX_FINEST_SCALE and (-(-height >> scale)) * (-(-width >> scale)) > _AFFORDABLE_CELLS:
+            scale += 1
+        return 1 << scale
+
+    def prepare(self, image: np.ndarray) -> Prepared:
+        """Grey, averaged over cells; once per picture.
+
+        Parameters
+        ----------
+        image : numpy.ndarray
+            u8 ``[H, W, 3]`` RGB. Beyond its last row and column it counts as repeated.
+        """
+        image = np.asarray(image)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"image must be u8 [H, W, 3], got {image.dtype} {list(image.shape)}")
+        shape = _shape(image.shape)
+        stride = self.stride_for(shape)
+        rows, columns = _grid_shape(shape, stride)
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        below, right = rows * stride - shape[0], columns * stride - shape[1]
+        if below or right:
+            grey = cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        if stride > 1:
+            grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
+        return Prepared(grey, stride, shape)
+
+    def between(self, previous: Prepared, current: Prepared) -> FlowField:
+        """Backward flow: where the content of `current` was in `previous`.
+
+        Parameters
+        ----------
+        previous, current : Prepared
+            Of pictures of one size.
+        """
+        if previous.shape != current.shape or previous.stride != current.stride:
+            raise ValueError(
+                f"flow needs two pictures prepared alike, got {previous.shape} at stride {previous.stride} "
+                f"and {current.shape} at stride {current.stride}; start anew when the size changes"
+            )
+        rows, columns = current.grey.shape
+        planes = [current.grey, previous.grey]
+        below, right = max(_MIN_SIDE - rows, 0), max(_MIN_SIDE - columns, 0)
+        if below or right:
+            planes = [cv2.copyMakeBorder(p, 0, below, 0, right, cv2.BORDER_REPLICATE) for p in planes]
+        values = self._search.calc(planes[0], planes[1], None)[:rows, :columns]
+        return FlowField(values * np.float32(current.stride), current.stride, current.shape)
+
+
+class FlowAccumulator:
+    """The flow from the current picture back to a keyframe, step by step; its memory never grows.
+
+    A step b_t composes as A_t(x) = b_t(x) + A_{t-1}(x + b_t(x)), bilinear and with the border repeated.
+    (The paper adds up flows along the way: the same thing, read by gathering.) One look-up
+    through A_t then replaces t look-ups, and nothing is interpolated twice.
+
+    A node is valid while its way has stayed inside the picture at every step: x + b_t(x), and that node's
+    own way before (of the nearest node). The picture counts as ending half a pixel outside its outermost
+    centres, and as filled up to whole cells.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        H, W of the pictures.
+    stride : int
+        Of the flows to come.
+
+    Attributes
+    ----------
+    steps : int
+        Flows added since the start or the last `reset`.
+    """
+
+    def __init__(self, shape: tuple[int, int], stride: int) -> None:
+        self._shape, self._stride = _shape(shape), stride
+        _grid_shape(self._shape, stride)
+        self.reset()
+
+    def reset(self) -> None:
+        """The current picture is the keyframe."""
+        self._flow = FlowField.identity(self._shape, self._stride)
+        self._valid = np.ones(self._flow.values.shape[:2], bool)
+        self.steps = 0
+        self.__dict__.pop("filled", None)
+
+    @property
+    def flow(self) -> FlowField:
+        """From the current picture to the keyframe, as composed."""
+        return self._flow
+
+    @property
+    def valid(self) -> np.ndarray:
+        """bool, one value a node of `flow`; read-only."""
+        view = self._valid.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def valid_share(self) -> float:
+        """Share of the nodes that are valid, 0..1."""
+        return float(self._valid.mean())
+
+    @cached_property
+    def filled(self) -> FlowField:
+        """`flow` with its invalid nodes filled: what labels, pixels and levels are warped by."""
+        return self._flow.filled(self._valid)
+
+    def add(self, step: FlowField) -> None:
+        """One picture further.
+
+        Parameters
+        ----------
+        step : FlowField
+            Backward flow from the new picture to the one before, of this shape and stride.
+        """
+        if step.shape != self._shape or step.stride != self._stride:
+            raise ValueError(
+                f"this accumulator is for {self._shape} at stride {self._stride}, got a flow of "
+                f"{step.shape} at stride {step.stride}"
+            )
+        values, self._valid = flow_grid.compose(step.values, self._flow.values, self._valid, self._stride)
+        self._flow = FlowField(values, self._stride, self._shape)
+        self.steps += 1
+        self.__dict__.pop("filled", None)
