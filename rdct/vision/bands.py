@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 __all__ = ["in_bands", "thread_count"]
@@ -55,9 +56,6 @@ def in_bands(kernel: Callable, rows: int, threads: int | None, *arguments: Any) 
     bands = max(1, min(thread_count(threads), rows // _MIN_ROWS))
     edges = [rows * band // bands for band in range(bands + 1)]
     pool = _pool(os.getpid()) if bands > 1 else None
-    others = [
-        pool.submit(kernel, start, stop, *arguments)
-        for start, stop in zip(edges[1:-1], edges[2:], strict=True)
-    ]
-    first = kernel(edges[0], edges[1], *arguments)
-    return [first, *(other.result() for other in others)]
+    (start, stop), *rest = pairwise(edges)
+    others = [pool.submit(kernel, *band, *arguments) for band in rest]
+    return [kernel(start, stop, *arguments), *(other.result() for other in others)]

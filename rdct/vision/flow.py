@@ -201,10 +201,9 @@ class DisFlow:
                 raise ValueError(f"patch_size must be 4..16 cells, got {patch_size}")
             self._search.setPatchSize(patch_size)
         if patch_stride is not None:
-            if not 1 <= patch_stride <= self._search.getPatchSize():
-                raise ValueError(
-                    f"patch_stride must be 1..{self._search.getPatchSize()}, the patch size, got {patch_stride}"
-                )
+            side = self._search.getPatchSize()
+            if not 1 <= patch_stride <= side:
+                raise ValueError(f"patch_stride must be 1..{side}, the patch size, got {patch_stride}")
             self._search.setPatchStride(patch_stride)
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ It is computed in integers, so that threads, instruction sets and the plain refe
 loops give the same bits:
 
 1. nodes are rounded to 1/64 pixel (half up);
-2. between them the flow is exact, and x + A(x) is rounded to 1/32 pixel (half up), then clamped to the picture;
+2. between them the flow is exact; x + A(x) is rounded to 1/32 pixel (half up) and clamped to the picture;
 3. labels round that to whole pixels (half up);
 4. pictures weigh their four neighbours by products of 1/32, and round the sum (half up).
 """
