@@ -61,27 +61,18 @@ def _vote(level_map, values, stride, height, width, region_blocks, moved):
     rows, columns = level_map.shape
     side = 8 * region_blocks
     block_rows, block_columns = -(-height // 8), -(-width // 8)
-    last_i, last_j = values.shape[0] - 1, values.shape[1] - 1
     votes = np.zeros(256, np.int64)
     for r in range(rows):
         for c in range(columns):
             votes[:] = 0
             for by in range(r * region_blocks, min((r + 1) * region_blocks, block_rows)):
                 for bx in range(c * region_blocks, min((c + 1) * region_blocks, block_columns)):
-                    x, y = 8 * bx + 3.5, 8 * by + 3.5
-                    u = min(max((x + 0.5) / stride - 0.5, 0.0), np.float64(last_j))
-                    v = min(max((y + 0.5) / stride - 0.5, 0.0), np.float64(last_i))
-                    j, i = int(u), int(v)
-                    right, below = min(j + 1, last_j), min(i + 1, last_i)
-                    a, b = u - j, v - i
-                    dx = (values[i, j, 0] * (1 - a) + values[i, right, 0] * a) * (1 - b) + (
-                        values[below, j, 0] * (1 - a) + values[below, right, 0] * a
-                    ) * b
-                    dy = (values[i, j, 1] * (1 - a) + values[i, right, 1] * a) * (1 - b) + (
-                        values[below, j, 1] * (1 - a) + values[below, right, 1] * a
-                    ) * b
-                    row = min(max(int(np.floor((y + dy + 0.5) / side)), 0), rows - 1)
-                    column = min(max(int(np.floor((x + dx + 0.5) / side)), 0), columns - 1)
+                    # The centre of a block that hangs over the edge may lie beyond it.
+                    i = min((8 * by + 4) // stride, values.shape[0] - 1)
+                    j = min((8 * bx + 4) // stride, values.shape[1] - 1)
+                    y, x = 8 * by + 4 + np.float64(values[i, j, 1]), 8 * bx + 4 + np.float64(values[i, j, 0])
+                    row = min(max(int(np.floor(y / side)), 0), rows - 1)
+                    column = min(max(int(np.floor(x / side)), 0), columns - 1)
                     votes[level_map[row, column]] += 1
             moved[r, c] = np.argmax(votes)
 
@@ -98,7 +89,7 @@ def propagate_levels(
     flow : FlowField
         Backward, from the current picture to the keyframe.
     valid : numpy.ndarray, optional
-        bool, one value a node of `flow`; invalid ones are filled first. Leave it out for a flow that is
+        bool, one value a cell of `flow`; invalid ones are filled first. Leave it out for a flow that is
         filled already (`FlowAccumulator.filled`).
     region_blocks : int
         Side R of a region in blocks of 8 pixels, 1..8.
@@ -125,19 +116,22 @@ def propagate_levels_reference(
         flow = flow.filled(valid)
     side = _BLOCK * region_blocks
     rows, columns = level_map.shape
-    y = _BLOCK * np.arange(-(-flow.shape[0] // _BLOCK))[:, None] + 3.5
-    x = _BLOCK * np.arange(-(-flow.shape[1] // _BLOCK))[None, :] + 3.5
-    step = flow.at(x, y)
-    row = np.clip(np.floor((y + step[..., 1] + 0.5) / side), 0, rows - 1).astype(np.int64)
-    column = np.clip(np.floor((x + step[..., 0] + 0.5) / side), 0, columns - 1).astype(np.int64)
+    # Centres of the blocks, from the upper left corner of the picture.
+    y = _BLOCK * np.arange(-(-flow.shape[0] // _BLOCK))[:, None] + _BLOCK // 2
+    x = _BLOCK * np.arange(-(-flow.shape[1] // _BLOCK))[None, :] + _BLOCK // 2
+    i = np.minimum(y // flow.stride, flow.values.shape[0] - 1)
+    j = np.minimum(x // flow.stride, flow.values.shape[1] - 1)
+    step = flow.values[i, j].astype(np.float64)
+    row = np.clip(np.floor((y + step[..., 1]) / side), 0, rows - 1).astype(np.int64)
+    column = np.clip(np.floor((x + step[..., 0]) / side), 0, columns - 1).astype(np.int64)
     levels = level_map[row, column]
     moved = np.empty_like(level_map)
     for r in range(rows):
         for c in range(columns):
-            blocks = levels[
+            inside = np.s_[
                 r * region_blocks : (r + 1) * region_blocks, c * region_blocks : (c + 1) * region_blocks
             ]
-            moved[r, c] = np.bincount(blocks.ravel(), minlength=256).argmax()
+            moved[r, c] = np.bincount(levels[inside].ravel()).argmax()
     return moved
 
 

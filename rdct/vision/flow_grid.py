@@ -1,4 +1,4 @@
-"""What is computed on the nodes of a flow's grid: composition, and the nearest fill.
+"""What is computed on the cells of a flow: composition, and the nearest fill.
 
 Compiled by numba; each has its plain numpy reference beside it, which gives the same numbers.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from rdct.vision.bands import in_bands
+
 __all__ = ["compose", "compose_reference", "fill", "fill_reference"]
 
 
 @numba.njit(cache=True, nogil=True)
-def _compose(step, before, valid_before, stride, values, valid):
+def _compose(start, stop, step, before, valid_before, stride, values, valid):
     rows, columns, _ = step.shape
-    for i in range(rows):
+    for i in range(start, stop):
         for j in range(columns):
             u = j + step[i, j, 0] / np.float64(stride)
             v = i + step[i, j, 1] / np.float64(stride)
@@ -45,16 +47,16 @@ def compose(
     valid_before : numpy.ndarray
         bool ``[rows, columns]``.
     stride : int
-        Pixels from node to node.
+        Side of a cell in pixels.
 
     Returns
     -------
     (numpy.ndarray, numpy.ndarray)
-        f32 values b(x) + A(x + b(x)), and the new mask. The picture ends half a cell outside the
-        outermost nodes.
+        f32 values b(x) + A(x + b(x)), A bilinear between the centres of cells and constant outside the
+        outermost; and the new mask. The picture ends where its cells end.
     """
     values, valid = np.empty_like(step), np.empty_like(valid_before)
-    _compose(step, before, valid_before, stride, values, valid)
+    in_bands(_compose, len(step), None, step, before, valid_before, stride, values, valid)
     return values, valid
 
 
@@ -81,7 +83,7 @@ def compose_reference(
 @numba.njit(cache=True, nogil=True)
 def _fill(values, valid, stride, filled):
     rows, columns, _ = values.shape
-    # Nearest valid row of each node within its column (-1: none), above before below.
+    # Nearest valid row of each cell within its column (-1: none), above before below.
     nearest = np.full((rows, columns), -1, np.int64)
     for j in range(columns):
         last = -1
@@ -128,7 +130,7 @@ def fill(values: np.ndarray, valid: np.ndarray, stride: int) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        f32: invalid nodes point to the source of the nearest valid node.
+        f32: invalid cells point to the source of the nearest valid cell.
     """
     filled = np.empty_like(values)
     _fill(values, valid, stride, filled)
@@ -136,7 +138,7 @@ def fill(values: np.ndarray, valid: np.ndarray, stride: int) -> np.ndarray:
 
 
 def fill_reference(values: np.ndarray, valid: np.ndarray, stride: int) -> np.ndarray:
-    """`fill` in numpy: every invalid node against every valid one."""
+    """`fill` in numpy: every invalid cell against every valid one."""
     filled = values.copy()
     rows, columns = np.nonzero(valid)
     for i, j in zip(*np.nonzero(~valid), strict=True):
