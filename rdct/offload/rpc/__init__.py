@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sessions over gRPC: the only room of this package that knows a socket.
 
 A session is one bidirectional stream of the messages of `rdct.offload.messages`, coded by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server counts, for Prometheus."""
 
 from __future__ import annotations
@@ -37,6 +38,15 @@ class Metrics:
             "rdct_refused", "Sessions refused or broken off by the server.", ["reason"], registry=registry
         )
         self.notices = Counter("rdct_notices", "Notices sent.", ["code"], registry=registry)
+
+    def totals(self) -> dict[str, int | float]:
+        """All counters by name, those with labels added up; for a last word at the end."""
+        found: dict[str, int | float] = {}
+        for metric in self.registry.collect():
+            if metric.type == "counter":
+                samples = (one.value for one in metric.samples if one.name.endswith("_total"))
+                found[metric.name.removeprefix("rdct_")] = int(sum(samples))
+        return found
 
     def listen(self, host: str, port: int):
         """Serve /metrics over HTTP from a thread.

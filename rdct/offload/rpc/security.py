@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who may listen where, and who is let in (docs/architecture.md, section 5, Trust)."""
 
 from __future__ import annotations
