@@ -64,7 +64,7 @@ def _vote(level_map, values, stride, height, width, region_blocks, moved):
     votes = np.zeros(256, np.int64)
     for r in range(rows):
         for c in range(columns):
-            votes[:] = 0
+            best, most = 0, 0
             for by in range(r * region_blocks, min((r + 1) * region_blocks, block_rows)):
                 for bx in range(c * region_blocks, min((c + 1) * region_blocks, block_columns)):
                     # The centre of a block that hangs over the edge may lie beyond it.
@@ -73,8 +73,12 @@ def _vote(level_map, values, stride, height, width, region_blocks, moved):
                     y, x = 8 * by + 4 + np.float64(values[i, j, 1]), 8 * bx + 4 + np.float64(values[i, j, 0])
                     row = min(max(int(np.floor(y / side)), 0), rows - 1)
                     column = min(max(int(np.floor(x / side)), 0), columns - 1)
-                    votes[level_map[row, column]] += 1
-            moved[r, c] = np.argmax(votes)
+                    level = level_map[row, column]
+                    votes[level] += 1
+                    if votes[level] > most or (votes[level] == most and level < best):
+                        best, most = level, votes[level]
+            moved[r, c] = best
+            votes[:] = 0
 
 
 def propagate_levels(

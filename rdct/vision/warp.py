@@ -37,10 +37,10 @@ _FARTHEST = 1 << 17
 
 
 def _offsets(flow: FlowField, valid: np.ndarray | None) -> np.ndarray:
-    """The filled flow in 1/32 pixel, i64 [rows, columns, 2]."""
+    """The filled flow in 1/32 pixel, i32 [rows, columns, 2]."""
     values = (flow if valid is None else flow.filled(valid)).values
     offsets = np.floor(values.astype(np.float64) * ONE + 0.5)
-    return np.clip(offsets, -_FARTHEST * ONE, _FARTHEST * ONE).astype(np.int64)
+    return np.clip(offsets, -_FARTHEST * ONE, _FARTHEST * ONE).astype(np.int32)
 
 
 def _fits(name: str, array: np.ndarray, flow: FlowField, channels: int | None) -> np.ndarray:
@@ -82,7 +82,7 @@ def warp_labels(
     labels = _fits("labels", labels, flow, None)
     warped = np.empty_like(labels)
     kernel = warp_kernels.labels_kernel(flow.stride)
-    in_bands(kernel, flow.shape[0], threads, labels, _offsets(flow, valid), flow.stride, warped)
+    in_bands(kernel, flow.shape[0], threads, labels, _offsets(flow, valid), warped)
     return warped
 
 
@@ -139,7 +139,7 @@ def warp_psnr(
     frame_image = _fits("frame_image", frame_image, flow, 3)
     kernel = warp_kernels.error_kernel(flow.stride)
     offsets = _offsets(flow, valid)
-    errors = in_bands(kernel, flow.shape[0], threads, keyframe_image, offsets, flow.stride, frame_image)
+    errors = in_bands(kernel, flow.shape[0], threads, keyframe_image, offsets, frame_image)
     return _decibels(int(sum(errors)), frame_image.size)
 
 

@@ -54,7 +54,7 @@ def _sample(image, x, y, channel):
 
 @numba.njit(cache=True, nogil=True)
 def warp_image(start, stop, image, offsets, stride, warped):
-    """Rows start .. stop of `image` moved by `offsets` (i64 [rows, columns, 2], 1/32 pixel)."""
+    """Rows start .. stop of `image` moved by `offsets` (i32 [rows, columns, 2], 1/32 pixel)."""
     for y in range(start, stop):
         for x in range(image.shape[1]):
             to_x = x * ONE + offsets[y // stride, x // stride, 0]
@@ -65,20 +65,21 @@ def warp_image(start, stop, image, offsets, stride, warped):
 
 @cache
 def error_kernel(stride: int) -> Callable:
-    """The loop ``(start, stop, image, offsets, stride, frame) -> sum of squared differences``."""
-    run = min(stride, _LONGEST_RUN)
+    """The loop ``(start, stop, image, offsets, frame) -> sum of squared differences``."""
+    run, bits = min(stride, _LONGEST_RUN), stride.bit_length() - 1
     samples = 3 * run
 
     @numba.njit(cache=True, nogil=True)
-    def error(start, stop, image, offsets, stride, frame):
+    def error(start, stop, image, offsets, frame):
         height, width, _ = image.shape
         pitch = np.uint64(3 * width)
         source, target = image.reshape(-1), frame.reshape(-1)
         total = np.uint64(0)
         for y in range(start, stop):
+            moves = offsets[y >> bits]
             for x in range(0, width, run):
-                to_x = x * ONE + offsets[y // stride, x // stride, 0]
-                to_y = y * ONE + offsets[y // stride, x // stride, 1]
+                cell = np.uint64(x >> bits)
+                to_x, to_y = x * ONE + moves[cell, 0], y * ONE + moves[cell, 1]
                 left, top = to_x >> POSITION_BITS, to_y >> POSITION_BITS
                 if left < 0 or top < 0 or left + run >= width or top + 1 >= height or x + run > width:
                     for k in range(min(run, width - x)):
@@ -109,19 +110,19 @@ def error_kernel(stride: int) -> Callable:
 
 @cache
 def labels_kernel(stride: int) -> Callable:
-    """The loop ``(start, stop, labels, offsets, stride, warped)``."""
-    run = min(stride, _LONGEST_RUN)
+    """The loop ``(start, stop, labels, offsets, warped)``."""
+    run, bits = min(stride, _LONGEST_RUN), stride.bit_length() - 1
 
     @numba.njit(cache=True, nogil=True)
-    def move(start, stop, labels, offsets, stride, warped):
+    def move(start, stop, labels, offsets, warped):
         height, width = labels.shape
         source, target = labels.reshape(-1), warped.reshape(-1)
         for y in range(start, stop):
+            moves = offsets[y >> bits]
             for x in range(0, width, run):
-                left = x + ((offsets[y // stride, x // stride, 0] + HALF) >> POSITION_BITS)
-                top = _clamped(
-                    y + ((offsets[y // stride, x // stride, 1] + HALF) >> POSITION_BITS), height - 1
-                )
+                cell = np.uint64(x >> bits)
+                left = x + ((moves[cell, 0] + HALF) >> POSITION_BITS)
+                top = _clamped(y + ((moves[cell, 1] + HALF) >> POSITION_BITS), height - 1)
                 if left < 0 or left + run > width or x + run > width:
                     for k in range(min(run, width - x)):
                         warped[y, x + k] = labels[top, _clamped(left + k, width - 1)]
