@@ -140,9 +140,9 @@ class StacServer:
                 f"{len(packet.payload)} bytes are beyond the limit of {self._limits.max_packet_bytes}"
             )
         sets = (self._tables.table_set,)
-        header = codec.read_header(packet.payload, sets)
+        # Decoded first: that checks the size before anything is allocated for it.
         image = self._decoder.decode(packet.payload, table_sets=sets, max_pixels=self._limits.max_pixels)
-        return header, image
+        return codec.read_header(packet.payload, sets), image
 
     def _labels(self, image: np.ndarray, packet: Packet) -> np.ndarray:
         if self._label_source is not None:
