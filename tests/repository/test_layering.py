@@ -37,7 +37,6 @@ OURS = ("codec", "grace", "stac", "rdct")
 LAZY = {
     "codec": {"torch", "scipy", "numba", "cv2", "PIL", "matplotlib"},
     "rdct.vision": {"torch", "safetensors", "PIL", "av", "onnxruntime"},
-    "rdct.offload": {"torch", "PIL", "av"},
     "stac": {"torch", "matplotlib"},
     "grace": {"matplotlib"},
     "rdct.offload": {"torch", "av", "PIL"},
@@ -138,16 +137,6 @@ def test_nothing_imports_commands_or_evaluation():
                 assert module.startswith("rdct.evaluation"), f"{module} imports {imported}"
             if re.match(r"(grace|stac|rdct\..*)\.cli(_\w+)?\b", imported):
                 assert path.name == "__main__.py", f"{module} imports the command {imported}"
-
-
-def test_grpc_stays_in_its_room():
-    rooms = {
-        module_name(path)
-        for path in python_files()
-        for imported, _ in imports(path)
-        if imported.split(".")[0] in ("grpc", "grpc_health")
-    }
-    assert rooms and all(room.startswith("rdct.offload.rpc.") for room in rooms), rooms
 
 
 def test_the_device_side_never_imports_torch():
