@@ -53,7 +53,11 @@ def _regions(level_map: np.ndarray, flow: FlowField, region_blocks: int) -> np.n
             f"level_map must be u8 {list(wanted)} for {flow.shape[0]} rows of {flow.shape[1]} pixels in "
             f"regions of {region_blocks} blocks, got {level_map.dtype} {list(level_map.shape)}"
         )
-    return np.ascontiguousarray(level_map)
+    level_map = np.ascontiguousarray(level_map).view()
+    level_map.flags.writeable = (
+        False  # whatever the caller's is, so that loops are compiled for one kind only
+    )
+    return level_map
 
 
 @numba.njit(cache=True, nogil=True)

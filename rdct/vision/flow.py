@@ -58,7 +58,8 @@ class FlowField:
     Attributes
     ----------
     values : numpy.ndarray
-        f32 ``[ceil(H / stride), ceil(W / stride), 2]``: dx, dy in pixels of the full picture, finite.
+        f32 ``[ceil(H / stride), ceil(W / stride), 2]``: dx, dy in pixels of the full picture; finite,
+        read-only.
     stride : int
         Side of a cell in pixels: a power of two, 1..64.
     shape : (int, int)
@@ -72,7 +73,7 @@ class FlowField:
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", _shape(self.shape))
         wanted = (*_grid_shape(self.shape, self.stride), 2)
-        values = np.ascontiguousarray(self.values, np.float32)
+        values = np.ascontiguousarray(self.values, np.float32).view()
         if values.shape != wanted:
             raise ValueError(
                 f"a flow of stride {self.stride} over {self.shape[0]} rows of {self.shape[1]} pixels has "
@@ -80,6 +81,7 @@ class FlowField:
             )
         if not np.isfinite(values).all():
             raise ValueError("values must be finite; mark what is unknown in a mask instead")
+        values.flags.writeable = False
         object.__setattr__(self, "values", values)
 
     @classmethod
@@ -267,8 +269,8 @@ class FlowAccumulator:
     (The paper adds up flows along the way: the same thing, read by gathering.) One look-up
     through A_t then replaces t look-ups, and nothing is interpolated twice.
 
-    A cell is valid while its way has stayed inside the picture at every step: x + b_t(x) is inside, and
-    the cell that holds it was valid. The picture counts as filled up to whole cells here.
+    A cell is valid while its way has stayed inside the picture at every step. (The picture counts as filled
+    up to whole cells here.) What left it and came back stays invalid.
 
     Parameters
     ----------
@@ -291,31 +293,31 @@ class FlowAccumulator:
     def reset(self) -> None:
         """The current picture is the keyframe."""
         self._flow = FlowField.identity(self._shape, self._stride)
-        self._valid = np.ones(self._flow.values.shape[:2], bool)
+        self._excess = flow_grid.still_excess(*self._flow.values.shape[:2])
         self.steps = 0
-        self.__dict__.pop("filled", None)
+        self._forget()
 
     @property
     def flow(self) -> FlowField:
         """From the current picture to the keyframe, as composed."""
         return self._flow
 
-    @property
+    @cached_property
     def valid(self) -> np.ndarray:
         """bool, one value a cell of `flow`; read-only."""
-        view = self._valid.view()
-        view.flags.writeable = False
-        return view
+        valid = np.maximum(self._excess[..., 0], self._excess[..., 1]) <= 0
+        valid.flags.writeable = False
+        return valid
 
     @property
     def valid_share(self) -> float:
         """Share of the cells that are valid, 0..1."""
-        return float(self._valid.mean())
+        return float(self.valid.mean())
 
     @cached_property
     def filled(self) -> FlowField:
         """`flow` with its invalid cells filled: what labels, pixels and levels are warped by."""
-        return self._flow.filled(self._valid)
+        return self._flow.filled(self.valid)
 
     def add(self, step: FlowField) -> None:
         """One picture further.
@@ -330,7 +332,12 @@ class FlowAccumulator:
                 f"this accumulator is for {self._shape} at stride {self._stride}, got a flow of "
                 f"{step.shape} at stride {step.stride}"
             )
-        values, self._valid = flow_grid.compose(step.values, self._flow.values, self._valid, self._stride)
+        before = self._flow.values
+        values, self._excess = flow_grid.compose(step.values, before, self._excess, self._stride)
         self._flow = FlowField(values, self._stride, self._shape)
         self.steps += 1
-        self.__dict__.pop("filled", None)
+        self._forget()
+
+    def _forget(self) -> None:
+        for name in ("valid", "filled"):
+            self.__dict__.pop(name, None)

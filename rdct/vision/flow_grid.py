@@ -10,19 +10,17 @@ import numpy as np
 
 from rdct.vision.bands import in_bands
 
-__all__ = ["compose", "compose_reference", "fill", "fill_reference"]
+__all__ = ["compose", "compose_reference", "fill", "fill_reference", "still_excess"]
 
 
 @numba.njit(cache=True, nogil=True)
-def _compose(start, stop, step, before, valid_before, stride, values, valid):
+def _compose(start, stop, step, before, excess_before, stride, values, excess):
     rows, columns, _ = step.shape
     for i in range(start, stop):
         for j in range(columns):
-            u = j + step[i, j, 0] / np.float64(stride)
-            v = i + step[i, j, 1] / np.float64(stride)
-            inside = -0.5 <= u <= columns - 0.5 and -0.5 <= v <= rows - 0.5
-            u = min(max(u, 0.0), columns - 1.0)
-            v = min(max(v, 0.0), rows - 1.0)
+            u, v = j + step[i, j, 0] / np.float64(stride), i + step[i, j, 1] / np.float64(stride)
+            farthest = (max(-0.5 - u, u - (columns - 0.5)), max(-0.5 - v, v - (rows - 0.5)))
+            u, v = min(max(u, 0.0), columns - 1.0), min(max(v, 0.0), rows - 1.0)
             left, top = int(u), int(v)
             right, below = min(left + 1, columns - 1), min(top + 1, rows - 1)
             a, b = u - left, v - top
@@ -30,11 +28,22 @@ def _compose(start, stop, step, before, valid_before, stride, values, valid):
                 above = before[top, left, c] * (1.0 - a) + before[top, right, c] * a
                 under = before[below, left, c] * (1.0 - a) + before[below, right, c] * a
                 values[i, j, c] = step[i, j, c] + (above * (1.0 - b) + under * b)
-            valid[i, j] = inside and valid_before[int(v + 0.5), int(u + 0.5)]
+                above = excess_before[top, left, c] * (1.0 - a) + excess_before[top, right, c] * a
+                under = excess_before[below, left, c] * (1.0 - a) + excess_before[below, right, c] * a
+                here, last = (i, rows) if c else (j, columns)
+                end = here + values[i, j, c] / np.float64(stride)
+                now = max(-0.5 - end, end - (last - 0.5))
+                excess[i, j, c] = max(max(farthest[c], now), above * (1.0 - b) + under * b)
+
+
+def still_excess(rows: int, columns: int) -> np.ndarray:
+    """`compose`'s excess where nothing has moved yet: f32 ``[rows, columns, 2]``, all negative."""
+    x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
+    return np.stack([np.maximum(-x, x - (columns - 1)), np.maximum(-y, y - (rows - 1))], -1) - np.float32(0.5)
 
 
 def compose(
-    step: np.ndarray, before: np.ndarray, valid_before: np.ndarray, stride: int
+    step: np.ndarray, before: np.ndarray, excess_before: np.ndarray, stride: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """One step in front of a composed flow.
 
@@ -44,40 +53,52 @@ def compose(
         f32 ``[rows, columns, 2]``, b in pixels.
     before : numpy.ndarray
         f32 of the same shape, the flow composed so far.
-    valid_before : numpy.ndarray
-        bool ``[rows, columns]``.
+    excess_before : numpy.ndarray
+        f32 of the same shape: see below.
     stride : int
         Side of a cell in pixels.
 
     Returns
     -------
-    (numpy.ndarray, numpy.ndarray)
-        f32 values b(x) + A(x + b(x)), A bilinear between the centres of cells and constant outside the
-        outermost; and the new mask. The picture ends where its cells end.
+    values : numpy.ndarray
+        f32, b(x) + A(x + b(x)), A bilinear between the centres of cells and constant outside the outermost.
+    excess : numpy.ndarray
+        f32 ``[rows, columns, 2]``: how far outside the picture the way from x to the keyframe has gone at
+        its farthest, along x and along y, in cells; negative where it has stayed inside. A distance and
+        not a mask, since a mask would move by whole cells: a distance moves with its surroundings.
     """
-    values, valid = np.empty_like(step), np.empty_like(valid_before)
-    in_bands(_compose, len(step), None, step, before, valid_before, stride, values, valid)
-    return values, valid
+    values, excess = np.empty(step.shape, np.float32), np.empty(step.shape, np.float32)
+    in_bands(_compose, len(step), None, step, before, excess_before, stride, values, excess)
+    return values, excess
 
 
 def compose_reference(
-    step: np.ndarray, before: np.ndarray, valid_before: np.ndarray, stride: int
+    step: np.ndarray, before: np.ndarray, excess_before: np.ndarray, stride: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """`compose` in numpy."""
     rows, columns, _ = step.shape
-    before = before.astype(np.float64)
-    shift = step.astype(np.float64) / stride
-    u = np.arange(columns)[None, :] + shift[..., 0]
-    v = np.arange(rows)[:, None] + shift[..., 1]
-    inside = (u >= -0.5) & (u <= columns - 0.5) & (v >= -0.5) & (v <= rows - 0.5)
-    u, v = np.clip(u, 0, columns - 1), np.clip(v, 0, rows - 1)
+    here = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), -1)
+    last = np.array([columns, rows]) - 0.5
+
+    def target(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        point = here + flow.astype(np.float64) / stride
+        return point, np.maximum(-0.5 - point, point - last)
+
+    point, farthest = target(step)
+    u, v = np.moveaxis(np.clip(point, 0, last - 0.5), -1, 0)
     left, top = u.astype(np.int64), v.astype(np.int64)
     right, below = np.minimum(left + 1, columns - 1), np.minimum(top + 1, rows - 1)
     a, b = (u - left)[..., None], (v - top)[..., None]
-    above = before[top, left] * (1 - a) + before[top, right] * a
-    under = before[below, left] * (1 - a) + before[below, right] * a
-    values = (step + (above * (1 - b) + under * b)).astype(np.float32)
-    return values, inside & valid_before[(v + 0.5).astype(np.int64), (u + 0.5).astype(np.int64)]
+
+    def sampled(plane: np.ndarray) -> np.ndarray:
+        plane = plane.astype(np.float64)
+        above = plane[top, left] * (1 - a) + plane[top, right] * a
+        under = plane[below, left] * (1 - a) + plane[below, right] * a
+        return above * (1 - b) + under * b
+
+    values = (step + sampled(before)).astype(np.float32)
+    excess = np.maximum.reduce([farthest, target(values)[1], sampled(excess_before)])
+    return values, excess.astype(np.float32)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -132,7 +153,7 @@ def fill(values: np.ndarray, valid: np.ndarray, stride: int) -> np.ndarray:
     numpy.ndarray
         f32: invalid cells point to the source of the nearest valid cell.
     """
-    filled = np.empty_like(values)
+    filled = np.empty(values.shape, np.float32)
     _fill(values, valid, stride, filled)
     return filled
 

@@ -83,8 +83,8 @@ class VideoSource(Source):
 
     def _pass(self) -> Iterator[tuple[float, np.ndarray]]:
         stream, self._fresh = self._fresh or self._open(self.name), None
-        # Threads over frames hold frames back, which a live picture cannot afford.
-        stream.thread_type = "SLICE" if self.live else "AUTO"
+        # Threads over frames hold frames back, and one that is damaged takes its neighbours along.
+        stream.thread_type = "SLICE"
         index, first_s, last_s, opened_s = 0, None, 0.0, time.monotonic()
         for frame in self._decoded(stream):
             if self._asked_fps:

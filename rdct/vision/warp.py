@@ -50,7 +50,9 @@ def _fits(name: str, array: np.ndarray, flow: FlowField, channels: int | None) -
         raise ValueError(
             f"{name} must be u8 {list(wanted)}, the size of the flow, got {array.dtype} {list(array.shape)}"
         )
-    return np.ascontiguousarray(array)
+    array = np.ascontiguousarray(array).view()
+    array.flags.writeable = False  # whatever the caller's is, so that loops are compiled for one kind only
+    return array
 
 
 def _decibels(error: int, samples: int) -> float:
