@@ -213,7 +213,7 @@ def test_a_clip_cut_short_gives_what_came_before(tmp_path, pictures):
 
 
 def test_damage_is_counted(tmp_path, pictures):
-    clip = write_clip(tmp_path / "street.avi", pictures, "png")
+    clip = write_clip(tmp_path / "street.mov", pictures, "png")
     data = bytearray(clip.read_bytes())
     marks = [i for i in range(len(data)) if data.startswith(b"\x89PNG", i)]
     assert len(marks) == COUNT
