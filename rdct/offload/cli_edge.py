@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rdct.offload.roles import Edge
     from rdct.offload.tally import Tally
     from rdct.vision.frames import Source
-    from stac.edge import StacEdge
 
 __all__ = ["main"]
 
@@ -93,6 +92,12 @@ def edge_parser() -> argparse.ArgumentParser:
         help="end after so many frames",
     )
     how = parser.add_argument_group("keyframes")
+    how.add_argument(
+        "--system",
+        choices=("stac", "grace"),
+        default="stac",
+        help="stac: a level for every region; grace: the middle level everywhere (default: stac)",
+    )
     how.add_argument(
         "--threshold-db",
         metavar="DB",
@@ -214,6 +219,7 @@ class _Edge:
             self.edge,
             make_link,
             sinks=self.sinks(),
+            system=args.system,
             pace=not args.no_pace,
             lockstep=args.wait,
             connect_s=args.connect_timeout,
@@ -223,11 +229,12 @@ class _Edge:
         )
 
     def edge(self, welcome: Welcome) -> Edge:
+        from rdct.offload.registry import edge_factory
         from rdct.vision.flow import DisFlow
-        from stac.edge import StacEdge
         from stac.keyframes import KeyframePolicy
 
         args = self.args
+        make = edge_factory(args.system)
         options = {
             "policy": KeyframePolicy(
                 threshold_db=args.threshold_db,
@@ -238,8 +245,8 @@ class _Edge:
             "subsampling": args.subsampling or welcome.subsampling,
             "threads": self.threads,
         }
-        _warm_up(StacEdge.from_welcome(welcome, **options), welcome)
-        return StacEdge.from_welcome(welcome, **options)
+        _warm_up(make(welcome, **options), welcome)
+        return make(welcome, **options)
 
     def sinks(self) -> list[Sink]:
         from rdct.offload.sinks import Annotated, Background, LabelFiles, Lines
@@ -315,7 +322,7 @@ def _explain(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _warm_up(edge: StacEdge, welcome: Welcome) -> None:
+def _warm_up(edge: Edge, welcome: Welcome) -> None:
     """Run everything once on small pictures, so that numba compiles before the first frame and not on it."""
     import numpy as np
 

@@ -17,6 +17,7 @@ from stac.console import Console, Failure, UsageError, one_line
 if TYPE_CHECKING:
     import argparse
 
+    from rdct.offload.messages import Hello
     from rdct.offload.roles import Server
 
 __all__ = ["main"]
@@ -111,6 +112,13 @@ def serve_parser() -> argparse.ArgumentParser:
         help="bytes of a message (default: 33554432)",
     )
     limits.add_argument(
+        "--max-in-flight",
+        metavar="N",
+        type=number(1, 64, int, "a number of keyframes, an integer 1..64"),
+        default=2,
+        help="keyframes of a session worked on or waiting; the newest win (default: 2)",
+    )
+    limits.add_argument(
         "--patience",
         metavar="S",
         type=number(0.01, 1e6, float, "a time, seconds from 0.01"),
@@ -179,9 +187,10 @@ class _Serve:
             raise UsageError(one_line(error)) from error
         return credentials, token
 
-    def machines(self) -> tuple[Callable[[], Server], dict]:
+    def machines(self) -> tuple[Callable[[Hello], Server], dict]:
         """What makes a session's machine; the network and the tables are loaded once, for all."""
-        from stac.server import StacServer
+        from rdct.offload.messages import Hello
+        from rdct.offload.registry import server_factory
 
         args = self.args
         tables = None if args.tables is None else loading.load_tables(args.tables)
@@ -194,10 +203,12 @@ class _Serve:
         scale, limits = self.scale(tables), self.limits()
         what = {"model": model.name, "table_set": tables.table_set.id_hex, "scale": round(scale, 6)}
 
-        def make() -> StacServer:
-            return StacServer(model, tables, scale=scale, limits=limits, threads=self.threads)
+        def make(hello: Hello) -> Server:
+            factory = server_factory(hello.system)
+            return factory(model, tables, scale=scale, limits=limits, threads=self.threads)
 
-        _try_out(make())
+        hello = Hello(width=96, height=96)
+        _try_out(make(hello), hello)
         return make, what
 
     def scale(self, tables) -> float:
@@ -213,7 +224,8 @@ class _Serve:
     def limits(self):
         from rdct.offload.messages import Limits
 
-        return Limits(max_pixels=self.args.max_pixels, max_packet_bytes=self.args.max_packet_bytes)
+        args = self.args
+        return Limits(args.max_pixels, args.max_packet_bytes, args.max_in_flight)
 
     # ------------------------------------------------------------ serving
 
@@ -280,18 +292,20 @@ class _Serve:
             console.print_text(json.dumps(row, ensure_ascii=False, allow_nan=False))
 
 
-def _try_out(machine: Server) -> None:
+def _try_out(machine: Server, hello: Hello) -> None:
     """One small keyframe: a network that cannot do it is found out now, and later ones are not the first."""
     import numpy as np
 
     import codec
-    from rdct.offload.messages import Hello, Notice, Packet
+    from rdct.offload.messages import Notice, Packet
 
-    picture = np.zeros((96, 96, 3), np.uint8)
+    picture = np.zeros((hello.height, hello.width, 3), np.uint8)
     picture[::7] = 200
-    welcome = machine.on_hello(Hello(width=96, height=96), 0.0)
+    welcome = machine.on_hello(hello, 0.0)
     table_set = codec.TableSet.from_bytes(welcome.table_set)
-    level_map = np.full(codec.map_shape(96, 96, welcome.region_blocks), table_set.levels // 2, np.uint8)
+    level_map = np.full(
+        codec.map_shape(hello.height, hello.width, welcome.region_blocks), table_set.levels // 2, np.uint8
+    )
     plan = codec.QuantPlan(table_set, level_map, welcome.region_blocks, welcome.scale)
     try:
         for answer in machine.on_packet(Packet(0, 0.0, 1, codec.encode(picture, plan, tables="id")), 0.0):

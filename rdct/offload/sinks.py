@@ -144,7 +144,7 @@ class Annotated:
                 self._container.mux(packet)
         self._container.close()
         if self._size is None:
-            os.unlink(self._part)
+            self._part.unlink(missing_ok=True)
         else:
             os.replace(self._part, self._path)
 

@@ -52,7 +52,7 @@ class OffloadServer:
     Parameters
     ----------
     make_machine : callable
-        Returns a new `rdct.offload.roles.Server`, one for each session.
+        From a session's Hello to its own `rdct.offload.roles.Server`; a ValueError refuses the session.
     limits : Limits
         Of every session; a Welcome of the machine's that says otherwise is corrected.
     workers : int
@@ -74,7 +74,7 @@ class OffloadServer:
 
     def __init__(
         self,
-        make_machine: Callable[[], Server],
+        make_machine: Callable[[Hello], Server],
         *,
         limits: Limits,
         workers: int = 1,
@@ -92,7 +92,7 @@ class OffloadServer:
         self.draining = asyncio.Event()
         self.slots = asyncio.Semaphore(workers)
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
-        self._make_machine = make_machine
+        self.make_machine = make_machine
         self._token = token
         self._open = 0
         self._health = health.aio.HealthServicer()
@@ -147,7 +147,7 @@ class OffloadServer:
             self._admit(context)
             self._open += 1
             try:
-                await _Conversation(self, self._make_machine(), context).run()
+                await _Conversation(self, context).run()
             finally:
                 self._open -= 1
         except _Refusal as refusal:
@@ -174,9 +174,8 @@ class OffloadServer:
 class _Conversation:
     """One session: a task that reads, one that works, one that writes."""
 
-    def __init__(self, server: OffloadServer, machine: Server, context: grpc.aio.ServicerContext) -> None:
+    def __init__(self, server: OffloadServer, context: grpc.aio.ServicerContext) -> None:
         self._server = server
-        self._machine = machine
         self._context = context
         self._waiting: deque[tuple[Packet, float]] = deque()
         self._arrived = asyncio.Event()
@@ -246,6 +245,10 @@ class _Conversation:
                 f"pictures of {message.width}x{message.height} pixels are beyond the limit of "
                 f"{limits.max_pixels}",
             )
+        try:
+            self._machine = self._server.make_machine(message)
+        except ValueError as error:
+            raise _Refusal(grpc.StatusCode.INVALID_ARGUMENT, "hello", str(error)) from error
         answer = self._machine.on_hello(message, time.monotonic())
         if isinstance(answer, Notice):
             raise _Refusal(grpc.StatusCode.INVALID_ARGUMENT, "hello", answer.message)
@@ -254,7 +257,8 @@ class _Conversation:
     # ------------------------------------------------------------ the three tasks
 
     async def _read(self) -> None:
-        limit = self._server.limits.max_in_flight
+        # One of those in flight is being worked on.
+        limit = max(self._server.limits.max_in_flight - 1, 1)
         while True:
             message = await self._receive()
             if message is None:
@@ -268,7 +272,7 @@ class _Conversation:
             self._server.metrics.packets.inc()
             if len(self._waiting) == limit:
                 old, _ = self._waiting.popleft()
-                text = f"{limit} newer keyframes wait for an answer"
+                text = "newer keyframes wait, and the server cannot answer them all"
                 await self._answer(Notice("superseded", text, old.keyframe))
             self._waiting.append((message, time.monotonic()))
             self._arrived.set()
@@ -366,7 +370,7 @@ class Background:
 
     Examples
     --------
-    >>> with Background(lambda: OffloadServer(machine, limits=Limits())) as server:      # doctest: +SKIP
+    >>> with Background(lambda: OffloadServer(make_machine, limits=Limits())) as server:      # doctest: +SKIP
     ...     print(f"127.0.0.1:{server.port}")
     """
 
