@@ -341,8 +341,7 @@ class StacEdge:
         keyframe = self._keyframes.find(feedback.keyframe)
         if keyframe is None:
             self.stats.feedback_ignored += 1
-            if feedback.labels is not None:
-                self._keyframes.late(feedback.keyframe, now)
+            self._keyframes.late(feedback.keyframe, now)
             return []
         try:
             # Both before either is used: an update is taken whole or not at all.

@@ -171,7 +171,7 @@ class Keyframes:
         return keyframe
 
     def late(self, serial: int, now: float) -> None:
-        """Labels came after all for a keyframe given up: learn from it how long answers take."""
+        """An answer came after all for a keyframe given up: learn from it how long answers take."""
         for known in self._given_up:
             if known[0] == serial:
                 self._given_up.remove(known)

@@ -175,6 +175,36 @@ def test_a_server_slower_than_the_deadline_is_learned_not_raced(hand, answer):
     assert feed.results[-1].kind == "propagated"
 
 
+def test_a_deadline_learned_from_a_slow_answer_is_forgotten_with_a_fast_one(hand, answer):
+    feed = hand({"deadline_s": 0.45})
+    for _ in range(6):
+        feed.frame(90)
+    assert feed.keyframes == [0, 5]
+    feed.feed(answer(1), now=1.0)  # a second late: the deadline is 1.5 s from here on
+    feed.index = 15
+    feed.frame(90)
+    assert feed.keyframes == [0, 5]  # 1.1 s after the second was sent
+    feed.feed(answer(2), now=1.6)
+    feed.frame(200)
+    sent = feed.index
+    feed.feed(answer(3), now=feed.now + 0.1)
+    for brightness in (0, 200, 0, 200, 0, 200):
+        feed.frame(brightness)
+    assert feed.keyframes == [0, 5, sent, sent + 1, sent + 6]
+
+
+def test_with_two_in_flight_the_older_is_given_up(hand, answer):
+    feed = hand({"in_flight": 2, "deadline_s": 0.25})
+    for brightness in (0, 100, 200, 0):
+        feed.frame(brightness)
+    assert feed.keyframes == [0, 1, 3]
+    feed.feed(answer(1))
+    assert feed.edge.stats.feedback_ignored == 1
+    feed.feed(answer(2))
+    feed.frame(0)
+    assert feed.results[-1].keyframe == 2
+
+
 def test_a_doubled_answer_changes_nothing(hand, answer):
     feed = hand()
     feed.frame(90)
@@ -324,6 +354,26 @@ def test_labels_and_levels_move_with_the_picture(hand, by_hand):
     carried = codec.read_header(feed.packets[1].payload).level_map
     assert np.array_equal(carried[:, 1:], level_map[:, :-1])
     assert np.array_equal(carried[:, 0], level_map[:, 0])
+
+
+def test_every_live_keyframe_keeps_its_own_way_back(hand, by_hand):
+    """Answered, levelled and sent are three keyframes, each further back than the next."""
+    height, width = by_hand.SIZE
+    labels = (np.arange(height * width) % 247).astype(np.uint8).reshape(by_hand.SIZE)
+    feed = hand({"deadline_s": 0.05}, flow=by_hand.ShiftFlow(dx=8))
+    feed.frame(0)
+    level_map = np.array([[0, 1, 3], [3, 0, 1]], np.uint8)
+    feed.feed(PlanUpdate(1, level_map=codec.encode_level_map(level_map, by_hand.LEVELS)))
+    feed.frame(100)
+    feed.feed(PlanUpdate(2, encode_labels(labels)))
+    feed.frame(200)
+    feed.frame(200)
+    assert feed.keyframes == [0, 1, 2, 3]
+    assert (feed.results[-1].keyframe, feed.results[-1].age_frames) == (2, 2)
+    assert np.array_equal(feed.results[-1].labels[:, 16:], labels[:, :-16])
+    carried = codec.read_header(feed.packets[-1].payload).level_map
+    assert np.array_equal(carried[:, 1:], level_map[:, :-1])  # 3 frames of 8 pixels: one region
+    assert feed.results[-1].psnr_db > 60
 
 
 def test_results_cannot_be_used_to_damage_the_keyframe(hand, answer):
