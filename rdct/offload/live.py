@@ -131,7 +131,7 @@ class Device:
         ] = {}  # frames without a Result yet, and whether they were sent
         self._size = (0, 0)
         self._start = (0.0, 0.0)  # of the first frame: when it was taken, and its own time
-        self._away: tuple[float, str] | None = None  # since when the server is, and why
+        self._away: float | None = None  # since when the server is
         self._refused = False  # a refusal was said and no answer has come since
         self._asked: float | None = None  # when the oldest packet without any answer was sent
 
@@ -327,17 +327,17 @@ class Device:
 
     def _watch(self, now: float) -> None:
         if self._asked is not None and now - self._asked > SILENCE_S:
-            self._lost(f"no answer for {SILENCE_S:g} s", now)
+            self._lost(f"no answer for {SILENCE_S:g} s", self._asked)
 
-    def _lost(self, reason: str, now: float) -> None:
+    def _lost(self, reason: str, since: float) -> None:
         self._asked = None
         if self._away is None:
-            self._away = (now, reason)
+            self._away = since
             self._say(f"{self._link.address} is away ({reason}); labels are propagated until it is back")
 
     def _back(self, now: float) -> None:
         if self._away is not None:
-            self._say(f"{self._link.address} is back after {now - self._away[0]:.1f} s")
+            self._say(f"{self._link.address} is back after {now - self._away:.1f} s")
             self._away = None
             self._asked = None
 

@@ -94,7 +94,7 @@ class Device:
     def __exit__(self, *_):
         self.link.close()
 
-    def next(self, kind=None, within_s=8):
+    def next(self, kind=None, within_s=30):
         """The next event, of this kind if one is given: others are passed over."""
         end = time.monotonic() + within_s
         while True:
@@ -174,20 +174,29 @@ def test_two_sessions_have_a_machine_each():
 
 def test_a_busy_session_leaves_the_labels_of_another_alone():
     """One worker: the gradients of one session are not computed before the labels of the other."""
-    order = []
+    order, both_arrived = [], threading.Event()
 
     class Slow(Machine):
         def on_packet(self, packet, now):
             for answer in super().on_packet(packet, now):
-                time.sleep(0.3)
+                both_arrived.wait(20)
                 order.append((packet.payload, answer.labels is not None))
                 yield answer
 
-    with serve(Slow, patience_s=10) as server, Device(server.port) as one, Device(server.port) as other:
+    metrics = Metrics()
+    with (
+        serve(Slow, patience_s=60, metrics=metrics) as server,
+        Device(server.port) as one,
+        Device(server.port) as other,
+    ):
         one.next(Connected), other.next(Connected)
         one.send(1, b"one")
-        time.sleep(0.1)
+        while not metrics.totals()["packets"]:
+            time.sleep(0.01)
         other.send(1, b"other")
+        while metrics.totals()["packets"] < 2:
+            time.sleep(0.01)
+        both_arrived.set()
         for device in (one, other):
             device.next(PlanUpdate), device.next(PlanUpdate)
     assert order == [(b"one", True), (b"other", True), (b"one", False), (b"other", False)]

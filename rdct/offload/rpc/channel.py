@@ -5,9 +5,9 @@ from __future__ import annotations
 
 __all__ = ["authorization", "client_options", "server_options"]
 
-#: A ping after this long without data, and how long its echo may take. A frozen server or a cut cable
-#: breaks no connection by itself; on a slow link the echo queues behind a whole keyframe.
-KEEPALIVE_S, KEEPALIVE_TIMEOUT_S = 5, 10
+#: A ping after this long, the least gRPC allows, and how long its echo may take. A frozen server or a cut
+#: cable breaks no connection by itself; on a slow link the echo queues behind a whole keyframe.
+KEEPALIVE_S, KEEPALIVE_TIMEOUT_S = 10, 10
 #: Answers are losslessly coded label maps: never more than a few bytes a pixel.
 MAX_ANSWER_BYTES = 256 << 20
 
