@@ -7,8 +7,11 @@ import shutil
 import signal
 import subprocess
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("grpc", reason="needs rdct[rpc]")
 
@@ -89,6 +92,36 @@ def test_life(serving, edge, frames, number):
     assert last["packets"] >= 1
     assert last["received_bytes"] == json.loads(done.out)["bytes_up"]
     assert last["sent_bytes"] == json.loads(done.out)["bytes_down"]
+
+
+def test_two_devices_at_once_get_what_each_gets_alone(serving, edge, command, frames):
+    """Two workers, one network: labels of one session never reach the other."""
+    pytest.importorskip("av", reason="needs rdct[video]")
+    (frames.parent / "mirrored").mkdir()
+    for path in frames.iterdir():
+        with Image.open(path) as image:
+            image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(frames.parent / "mirrored" / path.name)
+    server = serving("--port", "0", "--workers", "2", "--patience", "60")
+    # Without levels, whose arrival between frames is a matter of time.
+    line = ("--server", server.address, "--system", "grace", "--no-pace", "--wait", "--deadline", "60")
+    line += ("--threshold-db", "100")
+
+    def labels(name):
+        paths = sorted((frames.parent / name / "labels").iterdir())
+        return [np.asarray(Image.open(path)).tolist() for path in paths]
+
+    for name in ("frames", "mirrored"):
+        assert edge(name, *line, "--save", f"alone-{name}").code == 0
+    with ThreadPoolExecutor() as pool:
+        runs = [
+            pool.submit(command, "edge", name, *line, "--save", f"both-{name}")
+            for name in ("frames", "mirrored")
+        ]
+    assert [run.result().code for run in runs] == [0, 0]
+    for name in ("frames", "mirrored"):
+        assert len(labels(f"both-{name}")) == 12
+        assert labels(f"both-{name}") == labels(f"alone-{name}")
+    assert labels("both-frames") != labels("both-mirrored")
 
 
 def test_tls_and_token_from_end_to_end(serving, edge, frames):

@@ -192,7 +192,6 @@ class _Conversation:
             work = asyncio.create_task(self._work())
             write = asyncio.create_task(self._write())
             tasks = (read, drained, work, write)
-            # A device that does not read ends up not being read either: HTTP/2 and gRPC hold it back.
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 if drained in done and not read.done():
@@ -270,12 +269,12 @@ class _Conversation:
                     f"a {type(message).__name__} where only packets may come",
                 )
             self._server.metrics.packets.inc()
-            if len(self._waiting) == limit:
+            self._waiting.append((message, time.monotonic()))
+            self._arrived.set()
+            if len(self._waiting) > limit:
                 old, _ = self._waiting.popleft()
                 text = "newer keyframes wait, and the server cannot answer them all"
                 await self._answer(Notice("superseded", text, old.keyframe))
-            self._waiting.append((message, time.monotonic()))
-            self._arrived.set()
 
     async def _work(self) -> None:
         while True:
@@ -292,7 +291,7 @@ class _Conversation:
                     text = f"{waited:.1f} s went by without a free worker"
                     answers = iter([Notice("busy", text, packet.keyframe)])
                 else:
-                    answers = iter(self._machine.on_packet(packet, arrived))
+                    answers = self._answers(packet, arrived)
                 answer = await self._step(answers, packet)
             while answer is not None:
                 seconds = time.monotonic() - arrived
@@ -303,6 +302,10 @@ class _Conversation:
                 # A slot for each answer: the labels of one session go before the gradients of another.
                 async with self._server.slots:
                     answer = await self._step(answers, packet)
+
+    def _answers(self, packet: Packet, arrived: float) -> Iterator[Feedback]:
+        """The machine's answers; all its work is done in a worker, even if it answers with a list."""
+        yield from self._machine.on_packet(packet, arrived)
 
     async def _step(self, answers: Iterator[Feedback], packet: Packet) -> Feedback | None:
         """Have a worker make the next answer; None if there is none left."""
@@ -327,7 +330,10 @@ class _Conversation:
     # ------------------------------------------------------------ messages
 
     async def _answer(self, message: Feedback) -> None:
-        """Queue an answer; waits while the device leaves too many unread, which holds up nobody else."""
+        """Queue an answer; waits while the device leaves too many unread.
+
+        Then nothing more is read from it either, and gRPC holds its packets back. No worker waits.
+        """
         if isinstance(message, Notice):
             self._server.metrics.notices.labels(message.code).inc()
         await self._unread.put(message)
