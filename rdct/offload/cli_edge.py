@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,8 @@ _LIVE_S, _LOGGED_S = 0.1, 5.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run stac-edge; returns the exit code."""
     args = edge_parser().parse_args(argv)
+    # gRPC writes its own log to stderr, for instance of each handshake that fails; we say what matters.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     return console.guarded(EDGE, lambda: _Edge(args).run())
 
 
@@ -169,7 +172,8 @@ class _Edge:
             raise
         except Exception as failure:
             error = _explain(failure)
-            self.console.error(f"{self.args.source}: {error}")
+            about = "" if isinstance(failure, ConnectionError) else f"{self.args.source}: "
+            self.console.error(about + error)
             code = console.FAILED
         else:
             if self.signal is not None:

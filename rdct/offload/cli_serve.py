@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import traceback
 from collections.abc import Callable, Sequence
@@ -29,6 +30,8 @@ _RPC_MISSING = 'serving needs gRPC and its companions, which are not installed: 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run stac-serve; returns the exit code."""
     args = serve_parser().parse_args(argv)
+    # gRPC writes its own log to stderr, for instance of each handshake that fails; we say what matters.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     return console.guarded(SERVE, lambda: _Serve(args).run())
 
 

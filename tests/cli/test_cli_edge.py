@@ -103,7 +103,7 @@ def test_pictures_of_two_sizes_in_one_folder(edge, server, frames):
 def test_needs_no_torch(command, server, frames):
     done = command(
         *("edge", frames, "--server", server.address, "--no-pace", "--wait", "--deadline", "30", "--json"),
-        without=("torch", "grace"),
+        without=("torch", "grace", "av"),
     )
     assert done.code == 0, done.err
     assert json.loads(done.out)["frames_unlabelled"] == 0
@@ -167,7 +167,7 @@ def test_no_server(edge, frames):
     assert done.code == 1
     assert done.err.count("cannot be reached yet") == 1
     row = json.loads(done.out)
-    assert "127.0.0.1:1 cannot be reached" in row["error"]
+    assert "127.0.0.1:1 cannot be reached: Failed to connect to remote host" in row["error"]
     assert row["frames"] == row["results_lost"] == 0
 
 

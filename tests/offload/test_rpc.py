@@ -510,7 +510,9 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up():
 
 def test_a_link_closes_at_once_whatever_it_is_doing():
     with Device(1) as device:  # nobody listens there
-        device.next(Disconnected)
+        assert device.next(Disconnected).reason == (
+            "Failed to connect to remote host: Connection refused (unavailable)"
+        )
         started = time.monotonic()
     with serve() as server, Device(server.port) as device:
         device.next(Connected)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 
@@ -26,6 +27,8 @@ _FINAL = {
     grpc.StatusCode.UNIMPLEMENTED,
 }
 
+#: What gRPC puts in front of the reason why it could not connect.
+_ADDRESS = re.compile(r"^failed to connect to all addresses; last error: \w+: \S+: ")
 #: Sessions that one packet may be sent in: it may be what broke the first.
 _TRIES = 2
 
@@ -201,6 +204,7 @@ class Link:
         code, details = error.code(), " ".join((error.details() or "").split())
         if code is grpc.StatusCode.CANCELLED and not was_open:
             return Disconnected(f"no answer within {self._patience:g} s")
+        details = _ADDRESS.sub("", details)
         text = f"{details} ({code.name.lower()})" if details else code.name.lower()
         return Disconnected(text, final=code in _FINAL)
 
