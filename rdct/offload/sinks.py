@@ -173,14 +173,15 @@ def annotate(image: np.ndarray, result: Result, palette: np.ndarray, sent: bool)
         colours = np.zeros((256, 3), np.uint8)
         colours[: len(palette)] = palette
         picture = cv2.addWeighted(image, 1 - _SHARE, colours[result.labels], _SHARE, 0)
-        caption = f"{result.frame}: keyframe {result.keyframe}, {result.age_frames} frames old"
+        caption = f"{result.frame}: keyframe {result.keyframe}, age {result.age_frames}"
     height = image.shape[0]
     if sent:
         thickness = max(height // 90, 2)
         cv2.rectangle(picture, (0, 0), (image.shape[1] - 1, height - 1), _MARK, thickness)
-    size, base = max(height / 900, 0.3), (height // 40, height // 20 + 6)
-    for ink, thickness in (((0, 0, 0), 3), (_INK, 1)):
-        cv2.putText(picture, caption, base, cv2.FONT_HERSHEY_SIMPLEX, size, ink, thickness, cv2.LINE_AA)
+    size, x, y = max(height / 900, 0.3), height // 40, height // 20 + 6
+    for shift, ink in ((1, (0, 0, 0)), (0, _INK)):
+        at = (x + shift, y + shift)
+        cv2.putText(picture, caption, at, cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
     return picture
 
 
