@@ -118,6 +118,9 @@ class StacEdge:
     Notes
     -----
     A frame's image is kept while it is the newest keyframe: it must not change after `on_frame`.
+
+    Results come in the order of frames, except that a keyframe's may come after those of later frames where
+    the policy lets it wait.
     """
 
     def __init__(
@@ -151,6 +154,9 @@ class StacEdge:
         if encode is None:
             self._encoder = codec.Encoder(threads=threads)
             self._options = {"subsampling": subsampling, "entropy": entropy, "tables": tables}
+            # A picture of one region: what cannot be encoded so is better known now than at the first frame.
+            plan = codec.QuantPlan(table_set, [[table_set.levels // 2]], region_blocks, scale)
+            self._encoder.encode(np.zeros((8, 8, 3), np.uint8), plan, **self._options)
         self._keyframes = Keyframes()
         self._serial = 0
         self._last_index = -1

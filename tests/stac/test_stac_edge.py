@@ -556,6 +556,23 @@ def test_a_table_set_or_an_encoder_is_needed():
         StacEdge(None)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scale": 0.0},
+        {"region_blocks": 9},
+        {"subsampling": "411"},
+        {"entropy": "lzw"},
+        {"tables": "no"},
+        {"threads": 0},
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_the_first_frame(by_hand, wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=name):
+        StacEdge(by_hand.TABLE_SET, **wrong)
+
+
 def welcome_for(known, **changes):
     said = {
         "set_id": known.id,
