@@ -105,19 +105,19 @@ def compose_reference(
 def _fill(values, valid, stride, filled):
     rows, columns, _ = values.shape
     # Nearest valid row of each cell within its column (-1: none), above before below.
-    nearest = np.full((rows, columns), -1, np.int64)
-    for j in range(columns):
-        last = -1
-        for i in range(rows):
-            if valid[i, j]:
-                last = i
-            nearest[i, j] = last
-        last = -1
-        for i in range(rows - 1, -1, -1):
-            if valid[i, j]:
-                last = i
-            if last >= 0 and (nearest[i, j] < 0 or last - i < i - nearest[i, j]):
-                nearest[i, j] = last
+    nearest = np.empty((rows, columns), np.int32)
+    last = np.full(columns, -1, np.int32)
+    for i in range(rows):
+        for j in range(columns):
+            last[j] = i if valid[i, j] else last[j]
+            nearest[i, j] = last[j]
+    last[:] = -1
+    for i in range(rows - 1, -1, -1):
+        for j in range(columns):
+            last[j] = i if valid[i, j] else last[j]
+            below, above = last[j], nearest[i, j]
+            if below >= 0 and (above < 0 or below - i < i - above):
+                nearest[i, j] = below
     for i in range(rows):
         for j in range(columns):
             if valid[i, j]:

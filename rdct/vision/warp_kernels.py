@@ -3,7 +3,8 @@
 Within a cell all pixels of a row move alike, so that a run of them needs one position and four weights and
 reads its source in order: compilers turn that into vector instructions. Runs are as long as cells are
 wide, 8 pixels at most, and are compiled for each length apart, since vectors want a count that is known.
-A run that touches the border of the source goes pixel by pixel.
+A run that touches the border of the source goes pixel by pixel. From cell to cell the source jumps between
+rows, which processors do not foresee: each run hints at what the rows below will read.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from functools import cache
 
 import numba
 import numpy as np
+
+from rdct.vision.prefetch import prefetch
 
 __all__ = [
     "HALF",
@@ -32,6 +35,8 @@ HALF = ONE >> 1
 WEIGHT_BITS = 2 * POSITION_BITS
 ROUND = 1 << (WEIGHT_BITS - 1)
 _LONGEST_RUN = 8
+# Rows from a run to what it hints at; a hint too early or too late is a wasted one.
+_AHEAD = 8
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -94,6 +99,7 @@ def error_kernel(stride: int) -> Callable:
                 s00, here = np.uint64(3 * (top * width + left)), np.uint64(3 * (y * width + x))
                 s01, s10 = s00 + np.uint64(3), s00 + pitch
                 s11 = s10 + np.uint64(3)
+                prefetch(source, s00 + np.uint64(_AHEAD) * pitch)
                 part = np.uint32(0)
                 for k in range(samples):
                     n = np.uint64(k)
@@ -128,6 +134,7 @@ def labels_kernel(stride: int) -> Callable:
                         warped[y, x + k] = labels[top, _clamped(left + k, width - 1)]
                     continue
                 there, here = np.uint64(top * width + left), np.uint64(y * width + x)
+                prefetch(source, there + np.uint64(_AHEAD * width))
                 for k in range(run):
                     target[here + np.uint64(k)] = source[there + np.uint64(k)]
 
