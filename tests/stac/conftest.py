@@ -12,6 +12,7 @@ from rdct.offload import Packet, PlanUpdate, Result
 from rdct.offload.labels import encode_labels
 from rdct.vision.flow import FlowField, Prepared
 from rdct.vision.frames import Frame
+from stac import KeyframePolicy, StacEdge
 
 LEVELS = 4
 SIZE = (40, 56)
@@ -89,6 +90,17 @@ class Hand:
     def finish(self):
         return self._take(self.edge.finish(self.now))
 
+    def run(self, brightness, frames, round_trip=None, answer=None):
+        """Frames of the brightness that a function gives, each keyframe answered so many frames later."""
+        due = {}
+        for t in range(frames):
+            for serial in due.pop(t, ()):
+                self.feed(answer(serial, levels=1))
+            for one in self.frame(brightness(t)):
+                if isinstance(one, Packet) and round_trip is not None:
+                    due.setdefault(t + round_trip, []).append(one.keyframe)
+        self.finish()
+
     @property
     def keyframes(self) -> list[int]:
         """Frames that were sent."""
@@ -102,3 +114,21 @@ def by_hand():
         Hand=Hand, ShiftFlow=ShiftFlow, answer=answer, labels_of=labels_of, picture=picture,
         LEVELS=LEVELS, SIZE=SIZE, TABLE_SET=TABLE_SET,
     )  # fmt: skip
+
+
+@pytest.fixture
+def hand():
+    """Makes a hand-fed edge whose flow sees no motion."""
+
+    def make(policy=None, *, flow=None, table_set=TABLE_SET, **options):
+        policy = KeyframePolicy(**policy) if policy else KeyframePolicy()
+        flow = ShiftFlow() if flow is None else flow
+        return Hand(StacEdge(table_set, policy=policy, flow=flow, threads=1, **options))
+
+    return make
+
+
+@pytest.fixture(name="answer")
+def answer_fixture():
+    """``answer(serial, labels=True, levels=None, size=SIZE)``: a made-up PlanUpdate."""
+    return answer

@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import codec
-from rdct.offload import Edge, Hello, Limits, Notice, Packet, PlanUpdate, ProtocolError, Welcome
+from rdct.offload import Edge, Notice, Packet, PlanUpdate
 from rdct.offload.labels import encode_labels
-from rdct.vision.frames import Frame
-from stac import KeyframePolicy, StacEdge
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def hand(by_hand):
-    """Makes a hand-fed edge whose flow sees no motion."""
-
-    def make(policy=None, *, flow=None, table_set=by_hand.TABLE_SET, **options):
-        policy = KeyframePolicy(**policy) if policy else KeyframePolicy()
-        flow = by_hand.ShiftFlow() if flow is None else flow
-        return by_hand.Hand(StacEdge(table_set, policy=policy, flow=flow, threads=1, **options))
-
-    return make
-
-
-@pytest.fixture
-def answer(by_hand):
-    return by_hand.answer
-
-
-def run(hand, brightness, frames, round_trip=None, answer=None):
-    """Frames of growing brightness, each keyframe answered so many frames later, before that frame."""
-    due = {}
-    for t in range(frames):
-        for serial in due.pop(t, ()):
-            hand.feed(answer(serial, levels=1))
-        for one in hand.frame(brightness(t)):
-            if isinstance(one, Packet) and round_trip is not None:
-                due.setdefault(t + round_trip, []).append(one.keyframe)
-    hand.finish()
 
 
 def test_it_keeps_the_protocol(hand):
@@ -63,14 +28,14 @@ def test_a_pending_answer_sets_off_no_storm(hand, answer, round_trip, in_flight)
     # One step of brightness a frame: the 13th is below 26 dB, however long the answers take and however
     # many may be on their way.
     feed = hand({"in_flight": in_flight})
-    run(feed, lambda t: 50 + t, 40, round_trip, answer)
+    feed.run(lambda t: 50 + t, 40, round_trip, answer)
     assert feed.keyframes == [0, 13, 26, 39]
 
 
 def test_in_an_eventful_scene_the_round_trip_paces_the_keyframes(hand, answer):
     # Every frame is a scene of its own, so each answer lets exactly one keyframe out.
     feed = hand()
-    run(feed, lambda t: 200 * (t % 2), 30, 5, answer)
+    feed.run(lambda t: 200 * (t % 2), 30, 5, answer)
     assert feed.keyframes == [0, 5, 10, 15, 20, 25]
     assert feed.edge.stats.keyframes_answered == 5  # the last is under way
     assert feed.edge.stats.keyframes_superseded == 0
@@ -78,7 +43,7 @@ def test_in_an_eventful_scene_the_round_trip_paces_the_keyframes(hand, answer):
 
 def test_a_still_camera_sends_one_keyframe(hand, answer):
     feed = hand()
-    run(feed, lambda t: 90, 60, 5, answer)
+    feed.run(lambda t: 90, 60, 5, answer)
     assert feed.keyframes == [0]
     assert [one.kind for one in feed.results] == ["none"] * 5 + ["propagated"] * 55
     assert {one.psnr_db for one in feed.results[1:]} == {math.inf}
@@ -86,30 +51,30 @@ def test_a_still_camera_sends_one_keyframe(hand, answer):
 
 def test_a_scene_cut_is_a_keyframe_at_once(hand, answer):
     feed = hand()
-    run(feed, lambda t: 40 if t < 7 else 200, 12, 2, answer)
+    feed.run(lambda t: 40 if t < 7 else 200, 12, 2, answer)
     assert feed.keyframes == [0, 7]
     assert [one.keyframe for one in feed.results] == [None, None] + [1] * 7 + [2] * 3
 
 
 def test_the_oldest_keyframe_may_be_asked_for_by_age(hand, answer):
     feed = hand({"max_age_frames": 6})
-    run(feed, lambda t: 90, 20, 1, answer)
+    feed.run(lambda t: 90, 20, 1, answer)
     assert feed.keyframes == [0, 6, 12, 18]
 
 
 def test_a_keyframe_may_be_asked_for_by_valid_share(hand, answer, by_hand):
     # 7 pixels a frame out of 56, on a grid of 8: after two steps a fifth of the nodes has left.
     feed = hand({"min_valid": 0.8}, flow=by_hand.ShiftFlow(dx=7))
-    run(feed, lambda t: 90, 9, 1, answer)
+    feed.run(lambda t: 90, 9, 1, answer)
     assert len(feed.keyframes) > 2
     calm = hand(flow=by_hand.ShiftFlow(dx=7))
-    run(calm, lambda t: 90, 9, 1, answer)
+    calm.run(lambda t: 90, 9, 1, answer)
     assert calm.keyframes == [0]
 
 
 def test_psnr_is_reported_with_every_result(hand, answer):
     feed = hand()
-    run(feed, lambda t: 100 + 2 * t, 4, 1, answer)
+    feed.run(lambda t: 100 + 2 * t, 4, 1, answer)
     assert feed.results[0].psnr_db is None
     for t, one in enumerate(feed.results[1:], 1):
         assert one.psnr_db == pytest.approx(20 * math.log10(255 / (2 * t)))
@@ -160,7 +125,7 @@ def test_an_answer_after_the_deadline_counts_until_another_keyframe_is_sent(hand
 
 def test_a_silent_server_is_asked_once_a_deadline(hand):
     feed = hand({"deadline_s": 1.0})
-    run(feed, lambda t: 200 * (t % 2), 100)
+    feed.run(lambda t: 200 * (t % 2), 100)
     assert feed.keyframes == list(range(0, 100, 10))
     assert [one.kind for one in feed.results] == ["none"] * 100
     assert feed.edge.stats.keyframes_unanswered == 10
@@ -170,7 +135,7 @@ def test_a_server_slower_than_the_deadline_is_learned_not_raced(hand, answer):
     # Answers take 2.5 deadlines. Were the deadline not stretched, each keyframe would be superseded before
     # its answer, and no label would ever be used.
     feed = hand({"deadline_s": 1.0})
-    run(feed, lambda t: 60 + t, 120, 25, answer)
+    feed.run(lambda t: 60 + t, 120, 25, answer)
     assert feed.edge.stats.keyframes_answered >= 3
     assert feed.results[-1].kind == "propagated"
 
@@ -307,7 +272,7 @@ def test_notices_are_counted_and_do_not_hurry_the_next_keyframe(hand, answer):
 
 def test_a_server_that_never_sends_levels_leaves_the_middle_level(hand, answer, by_hand):
     feed = hand()
-    run(feed, lambda t: 13 * t % 250, 12, 1, answer=lambda serial, levels: answer(serial))
+    feed.run(lambda t: 13 * t % 250, 12, 1, answer=lambda serial, levels: answer(serial))
     assert len(feed.packets) > 5
     for packet in feed.packets:
         header = codec.read_header(packet.payload)
@@ -317,7 +282,7 @@ def test_a_server_that_never_sends_levels_leaves_the_middle_level(hand, answer, 
 
 def test_a_server_that_never_sends_labels_still_steers(hand, answer):
     feed = hand({"deadline_s": 0.5})
-    run(feed, lambda t: 90, 11, 1, answer=lambda serial, levels: answer(serial, labels=False, levels=3))
+    feed.run(lambda t: 90, 11, 1, answer=lambda serial, levels: answer(serial, labels=False, levels=3))
     assert feed.keyframes == [0, 5, 10]
     maps = [set(codec.read_header(packet.payload).level_map.ravel()) for packet in feed.packets]
     assert maps == [{2}, {3}, {3}]
@@ -382,259 +347,3 @@ def test_results_cannot_be_used_to_damage_the_keyframe(hand, answer):
     (own,) = feed.feed(answer(1))
     with pytest.raises(ValueError, match="read-only"):
         own.labels[:] = 3
-
-
-# --------------------------------------------------------------------------------------- Results that wait
-
-
-def test_live_every_result_comes_at_once(hand, answer):
-    feed = hand({"wait_s": 0.0})
-    for t in range(6):
-        assert sum(not isinstance(one, Packet) for one in feed.frame(40 * t)) == 1
-        assert feed.edge.next_timeout() is None
-    assert feed.feed(answer(1)) == []
-
-
-def test_a_keyframe_waits_for_its_own_labels(hand, answer):
-    feed = hand({"wait_s": math.inf, "deadline_s": 60})
-    assert [type(one) for one in feed.frame(90)] == [Packet]
-    feed.frame(92)
-    assert [one.frame for one in feed.results] == [1]
-    assert feed.edge.next_timeout() is None  # for ever is no time
-    (own,) = feed.feed(answer(1))
-    assert (own.frame, own.kind, own.keyframe, own.age_frames) == (0, "server", 1, 0)
-    assert (own.labels == 1).all() and own.time_s == 0.0
-    feed.frame(200)
-    feed.feed(answer(2, labels=False, levels=1))  # levels are not what it waits for
-    assert [one.frame for one in feed.results] == [1, 0]
-
-
-def test_a_keyframe_waits_no_longer_than_told(hand, answer):
-    feed = hand({"wait_s": 0.25})
-    feed.frame(90)
-    feed.feed(answer(1))
-    feed.frame(200)
-    sent = feed.now
-    assert feed.edge.next_timeout() == sent + 0.25
-    assert feed.timeout(sent + 0.2) == []
-    (result,) = feed.timeout(sent + 0.25)
-    assert (result.frame, result.kind, result.keyframe, result.age_frames) == (1, "propagated", 1, 1)
-    assert (result.labels == 1).all()
-    assert feed.edge.next_timeout() is None
-    assert feed.feed(answer(2)) == []  # its Result is out; its labels serve the frames to come
-    feed.frame(200)
-    assert feed.results[-1].keyframe == 2
-
-
-def test_a_superseded_keyframe_gives_its_result_first(hand):
-    feed = hand({"wait_s": math.inf, "deadline_s": 0.3})
-    for _ in range(7):
-        feed.frame(90)
-    assert feed.keyframes == [0, 3, 6]
-    assert [one.frame for one in feed.results] == [1, 2, 0, 4, 5, 3]
-    assert [one.frame for one in feed.finish()] == [6]
-
-
-@pytest.mark.parametrize("code", ["refused", "busy", "superseded"])
-def test_a_keyframe_that_gets_no_answer_waits_for_none(hand, code):
-    feed = hand({"wait_s": math.inf})
-    feed.frame(90)
-    (result,) = feed.feed(Notice(code, keyframe=1))
-    assert (result.frame, result.kind) == (0, "none")
-    assert feed.feed(Notice(code, keyframe=1)) == []
-
-
-def test_the_last_frames_get_their_results_from_finish(hand, answer):
-    feed = hand({"wait_s": math.inf, "in_flight": 3})
-    for t in range(3):
-        feed.frame(80 * t)
-    assert feed.results == []
-    assert [one.frame for one in feed.finish()] == [0, 1, 2]
-    assert feed.finish() == []
-    assert feed.feed(answer(3)) == []
-
-
-def test_a_source_of_one_frame_and_of_none(hand):
-    feed = hand({"wait_s": 5.0})
-    assert feed.finish() == []
-    feed.frame(90)
-    assert [one.frame for one in feed.finish()] == [0]
-
-
-# ------------------------------------------------------------------------------------------ other sizes
-
-
-@pytest.mark.parametrize("wait_s", [0.0, math.inf])
-def test_another_size_starts_anew_and_old_answers_are_strangers(hand, answer, wait_s):
-    small, large = (40, 56), (64, 80)
-    feed = hand({"wait_s": wait_s})
-    feed.frame(90, small)
-    feed.feed(answer(1, levels=0))
-    feed.frame(200, small)  # keyframe 2, under way when the size changes
-    feed.frame(200, large)
-    assert feed.keyframes == [0, 1, 2]
-    header = codec.read_header(feed.packets[2].payload)
-    assert (header.height, header.width) == large and set(header.level_map.ravel()) == {2}
-    feed.feed(answer(2, levels=0, size=small))
-    assert feed.edge.stats.feedback_ignored == 1
-    feed.feed(answer(3, size=large))
-    feed.frame(200, large)
-    assert feed.results[-1].labels.shape == large and feed.results[-1].keyframe == 3
-    assert sorted(one.frame for one in feed.results) == [0, 1, 2, 3]
-    assert feed.edge.stats.restarts == 1
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (7, 5), (33, 31)])
-def test_small_and_odd_sizes_work_with_the_real_flow(by_hand, answer, size):
-    feed = by_hand.Hand(StacEdge(by_hand.TABLE_SET, threads=1))
-    for t in range(3):
-        feed.frame(90 + t, size)
-        if t == 0:
-            feed.feed(answer(1, levels=1, size=size))
-    feed.frame(250, size)
-    assert [one.labels.shape for one in feed.results[1:]] == [size] * 3
-    assert len(feed.packets) == 2
-
-
-# ------------------------------------------------------------------------------------------ refused frames
-
-
-def test_a_frame_that_is_none_changes_nothing(hand, answer):
-    feed = hand()
-    feed.frame(90)
-    feed.feed(answer(1))
-    for wrong in (
-        Frame(0, 0.1, np.zeros((40, 56, 3), np.uint8)),
-        Frame(1, 0.1, np.zeros((40, 56), np.uint8)),
-    ):
-        with pytest.raises(ValueError, match=r"index must grow|image must be"):
-            feed.edge.on_frame(wrong, 0.1)
-    feed.frame(91)
-    assert feed.edge.stats.frames == feed.edge.stats.results == 2
-    assert feed.results[-1].age_frames == 1
-
-
-# ------------------------------------------------------------------------------------- GRACE, JPEG, Welcome
-
-
-def test_without_levels_it_is_grace(hand, answer, by_hand):
-    feed = hand(adaptive=False)
-    run(feed, lambda t: 13 * t % 250, 6, 1, answer)
-    assert {value for p in feed.packets for value in codec.read_header(p.payload).level_map.ravel()} == {2}
-    assert feed.edge.stats.feedback_ignored == 0
-
-
-def test_with_one_level_stac_and_grace_send_the_same_bytes(hand, by_hand):
-    one_level = codec.TableSet(by_hand.TABLE_SET.tables[2:3])
-    payloads = []
-    for options in ({}, {"adaptive": False}):
-        feed = hand(table_set=one_level, **options)
-        for t in range(4):
-            feed.frame(60 * t)
-            level_map = codec.encode_level_map(np.zeros(codec.map_shape(*by_hand.SIZE), int), 1)
-            feed.feed(PlanUpdate(t + 1, by_hand.answer(t + 1).labels, level_map))
-        payloads.append([packet.payload for packet in feed.packets])
-    assert payloads[0] == payloads[1] and len(payloads[0]) == 4
-
-
-def test_any_encoder_may_take_the_place_of_the_codec(hand, answer):
-    def jpeg(image, plan):
-        assert plan is None
-        out = io.BytesIO()
-        Image.fromarray(image).save(out, "JPEG", quality=90)
-        return out.getvalue()
-
-    feed = hand(table_set=None, encode=jpeg)
-    run(feed, lambda t: 13 * t % 250, 6, 1, answer)
-    assert len(feed.packets) > 3
-    assert all(packet.payload.startswith(b"\xff\xd8") for packet in feed.packets)
-    assert feed.results[-1].kind == "propagated"
-
-
-def test_a_table_set_or_an_encoder_is_needed():
-    with pytest.raises(ValueError, match="table_set"):
-        StacEdge(None)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"scale": 0.0},
-        {"region_blocks": 9},
-        {"subsampling": "411"},
-        {"entropy": "lzw"},
-        {"tables": "no"},
-        {"threads": 0},
-    ],
-)
-def test_options_that_cannot_be_are_refused_before_the_first_frame(by_hand, wrong):
-    (name,) = wrong
-    with pytest.raises(ValueError, match=name):
-        StacEdge(by_hand.TABLE_SET, **wrong)
-
-
-def welcome_for(known, **changes):
-    said = {
-        "set_id": known.id,
-        "table_set": known.to_bytes(),
-        "scale": 0.5,
-        "region_blocks": 4,
-        "class_names": ("road", "sky"),
-        "palette": np.zeros((2, 3), np.uint8),
-        "limits": Limits(),
-        "subsampling": "420",
-    }
-    return Welcome(**{**said, **changes})
-
-
-def test_it_encodes_as_the_welcome_says(by_hand):
-    edge = StacEdge.from_welcome(welcome_for(by_hand.TABLE_SET), flow=by_hand.ShiftFlow(), threads=1)
-    (packet, _) = edge.on_frame(Frame(0, 0.0, by_hand.picture(90)), 0.0)
-    header = codec.read_header(packet.payload)
-    assert (header.scale, header.region_blocks, header.subsampling) == (0.5, 4, "420")
-    assert header.table_set_id == by_hand.TABLE_SET.id_hex
-    edge.on_feedback(by_hand.answer(2), 0.0)
-    assert edge.on_feedback(by_hand.answer(1), 0.0) == []  # label 1 of two classes: fine
-    assert edge.stats.keyframes_answered == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"table_set": None}, "brings no table set"),
-        ({"table_set": b"RDTS"}, "damaged"),
-        ({"set_id": bytes(8)}, "names table set 0000000000000000 and brings"),
-    ],
-)
-def test_a_welcome_that_does_not_fit_is_refused(by_hand, changes, says):
-    with pytest.raises(ProtocolError, match=says):
-        StacEdge.from_welcome(welcome_for(by_hand.TABLE_SET, **changes))
-
-
-def test_it_works_without_torch():
-    script = f"""
-import sys
-sys.modules["torch"] = None
-sys.path.insert(0, {str(ROOT)!r})
-import numpy as np, codec, stac
-from rdct.offload import PlanUpdate, wire
-from rdct.offload.labels import encode_labels
-from rdct.offload.registry import edge_factory
-from rdct.vision.frames import Frame
-edge = stac.StacEdge(codec.TableSet.ijg(75), policy=stac.KeyframePolicy(wait_s=1.0))
-(packet,) = edge.on_frame(Frame(0, 0.0, np.zeros((64, 64, 3), np.uint8)), 0.0)
-update = wire.decode(wire.encode(PlanUpdate(1, encode_labels(np.ones((64, 64), np.uint8)))))
-(result,) = edge.on_feedback(update, 0.1)
-(result,) = edge.on_frame(Frame(1, 0.1, np.full((64, 64, 3), 3, np.uint8)), 0.2)
-image = codec.decode(packet.payload, table_sets=[codec.TableSet.ijg(75)])
-print(result.kind, int(result.labels.sum()), image.shape)
-assert edge_factory("stac")
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split(maxsplit=2) == ["propagated", "4096", "(64, 64, 3)\n"]
-
-
-def test_hello_is_not_for_edges():
-    with pytest.raises(TypeError):
-        StacEdge(codec.TableSet.ijg(75)).on_feedback(Hello(1, 1), 0.0)
