@@ -221,6 +221,33 @@ def test_the_newest_keyframe_wins_and_the_others_are_told():
         assert [device.next(PlanUpdate).keyframe for _ in range(3)] == [1, 5, 5]
 
 
+def test_levels_are_left_out_where_the_next_keyframe_waits():
+    second_arrived = threading.Event()
+
+    class Slow(Machine):
+        def on_packet(self, packet, now):
+            second_arrived.wait(20)
+            yield from super().on_packet(packet, now)
+
+    metrics = Metrics()
+    with (
+        serve(Slow, patience_s=60, metrics=metrics) as server,
+        Device(server.port, capacity=2) as device,
+    ):
+        device.next(Connected)
+        device.send(1)
+        device.send(2)
+        while metrics.totals()["packets"] < 2:
+            time.sleep(0.01)
+        second_arrived.set()
+        answers = [device.next(PlanUpdate) for _ in range(3)]
+        assert [(one.keyframe, one.labels is not None) for one in answers] == [
+            (1, True),
+            (2, True),
+            (2, False),
+        ]
+
+
 def test_a_packet_that_waited_too_long_is_told_so():
     gate = threading.Event()
     with serve(lambda: Machine(gate), patience_s=0.2) as server:
@@ -479,6 +506,8 @@ def test_a_packet_that_breaks_sessions_is_not_sent_for_ever():
         for _ in range(2):
             assert "failed on keyframe 1" in device.next(Disconnected).reason
             device.next(Connected)
+        with pytest.raises(queue.Empty):
+            device.events.get(timeout=0.5)
         device.send(2)
         assert device.next(PlanUpdate).keyframe == 2
 
@@ -487,17 +516,19 @@ def test_packets_for_other_tables_are_dropped():
     class Other(Machine):
         set_id = b"9 bytes."
 
+    other = Other()
     with serve() as server:
-        device = Device(server.port)
+        device = Device(server.port, capacity=2)
         device.link.start()
         device.next(Connected)
     device.next(Disconnected)
     device.send(1)
-    with serve(Other, port=server.port) as server:
+    with serve(lambda: other, port=server.port) as server:
         assert device.next(Connected).welcome.set_id == b"9 bytes."
         device.send(2)
         assert device.next(PlanUpdate).keyframe == 2
         device.link.close()
+    assert other.seen == [2]
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up():

@@ -299,6 +299,9 @@ class _Conversation:
                 if isinstance(answer, PlanUpdate):
                     answer = dataclasses.replace(answer, server_s=seconds)
                 await self._answer(answer)
+                if self._waiting and isinstance(answer, PlanUpdate) and answer.labels is not None:
+                    # Its levels would come after the next keyframe was made, and keep that one waiting.
+                    break
                 # A slot for each answer: the labels of one session go before the gradients of another.
                 async with self._server.slots:
                     answer = await self._step(answers, packet)
