@@ -18,6 +18,7 @@ if "benchmarks" not in sys.modules and str(ROOT) not in sys.path:
 from benchmarks import nuc, racing  # noqa: E402
 from benchmarks.peers import NAMES, REFERENCE, Absent, Peer, open_peer  # noqa: E402
 from benchmarks.pictures import Picture, road_frame  # noqa: E402
+from benchmarks.sequences import Sequence, road_sequence  # noqa: E402
 from benchmarks.settings import RATES, Setting  # noqa: E402
 from benchmarks.yardsticks import Unavailable, Yardsticks, clock_hz  # noqa: E402
 
@@ -115,6 +116,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def picture(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Picture:
     cache = getattr(request.config, "cache", None)
     return road_frame(Path(cache.mkdir("rdct-benchmarks")) if cache else tmp_path_factory.mktemp("street"))
+
+
+@pytest.fixture(scope="session")
+def sequence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sequence:
+    cache = getattr(request.config, "cache", None)
+    return road_sequence(Path(cache.mkdir("rdct-benchmarks")) if cache else tmp_path_factory.mktemp("street"))
 
 
 @pytest.fixture(scope="session")

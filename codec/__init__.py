@@ -37,6 +37,7 @@ from codec.errors import (
     TruncatedError,
     UnsupportedError,
 )
+from codec.level_map import decode_level_map, encode_level_map
 from codec.tables import ZIGZAG, huffman_lengths, ijg_table
 from codec.transcode import transcode
 from codec.types import SKIP, Coefficients, EncodeStats, Header, Planes, QuantPlan, TableSet, map_shape
@@ -68,12 +69,14 @@ __all__ = [
     "decode",
     "decode_batch",
     "decode_coefficients",
+    "decode_level_map",
     "decode_planes",
     "encode",
     "encode_batch",
     "encode_bound",
     "encode_coefficients",
     "encode_into",
+    "encode_level_map",
     "encode_planes",
     "encode_with_stats",
     "errors",

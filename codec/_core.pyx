@@ -496,6 +496,35 @@ def read_header_arrays(data, tuple sets, int levels, int map_rows, int map_cols,
     return tables, level_map
 
 
+def encode_level_map(level_map, int levels):
+    """level_map u8 [rows, cols], C-contiguous -> bytes."""
+    cdef rdct.RdctError err
+    cdef int rows = level_map.shape[0], cols = level_map.shape[1], status
+    cdef const uint8_t *data = <const uint8_t *> cnp.PyArray_DATA(level_map)
+    cdef size_t size = rdct.rdct_level_map_bound(rows, cols, levels)
+    cdef Buffer room = Buffer(bytearray(size), "out", True)
+    cdef uint8_t *out = room.data()
+    with nogil:
+        status = rdct.rdct_encode_level_map(data, rows, cols, levels, out, &size, &err)
+    check(status, &err)
+    return PyBytes_FromStringAndSize(<char *> out, <Py_ssize_t> size)
+
+
+def decode_level_map(data, int rows, int cols, int levels):
+    """-> u8 [rows, cols]."""
+    cdef rdct.RdctError err
+    cdef Buffer buffer = Buffer(data, "data", False)
+    cdef const uint8_t *bytes_ = buffer.data()
+    cdef size_t size = buffer.size()
+    cdef int status
+    level_map = np.empty((rows, cols), np.uint8)
+    cdef uint8_t *out = <uint8_t *> cnp.PyArray_DATA(level_map)
+    with nogil:
+        status = rdct.rdct_decode_level_map(bytes_, size, rows, cols, levels, out, &err)
+    check(status, &err)
+    return level_map
+
+
 # ------------------------------------------------------------------------------------------------- context
 
 

@@ -128,8 +128,8 @@ def decode_batch(
     threads : int
         1..256 pictures at a time.
     cpu, **options
-        As in `decode`, except ``out``, ``base`` and ``refine``, which belong to one picture. A ``report`` gets one list
-        for each picture: ``report[i]`` says what ``datas[i]`` lost.
+        As in `decode`, except ``out``, ``base`` and ``refine``, which belong to one picture. A ``report``
+        gets one list for each picture: ``report[i]`` says what ``datas[i]`` lost.
 
     Returns
     -------

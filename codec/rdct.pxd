@@ -217,6 +217,9 @@ cdef extern from "rdct.h" nogil:
     int rdct_read_header(const uint8_t *data, size_t size, RdctHeader *header, RdctError *err)
     int rdct_read_header_arrays(const uint8_t *data, size_t size, const RdctTableSet *const *sets, int set_count, uint16_t *tables,
                                 uint8_t *level_map, RdctError *err)
+    size_t rdct_level_map_bound(int rows, int cols, int levels)
+    int rdct_encode_level_map(const uint8_t *map, int rows, int cols, int levels, uint8_t *out, size_t *size, RdctError *err)
+    int rdct_decode_level_map(const uint8_t *data, size_t size, int rows, int cols, int levels, uint8_t *map, RdctError *err)
     int rdct_decode(RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options, void *out, ptrdiff_t row_stride,
                     RdctError *err)
     int rdct_decode_planes(RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options, RdctPlanes *planes,

@@ -4,6 +4,9 @@
 >>> done = stac.encode_image(picture, model, tables, agreement=0.98)        # doctest: +SKIP
 >>> open("picture.rdct", "wb").write(done.data)                             # doctest: +SKIP
 
+Pictures go through `encode_image`; video through `StacEdge` on the device and `StacServer` beside the
+network (`rdct.offload` drives the two).
+
 Built on `grace` (gradients and tables) and `codec` (the stream). `stac` here is the scheme of Xiao
 et al., INFOCOM 2022, not the SpatioTemporal Asset Catalog. Importing this package loads neither
 torch nor the codec; the names below do so when first used.
@@ -16,11 +19,17 @@ from typing import TYPE_CHECKING
 _HOME = {
     "Encoded": "encode",
     "JpegMatch": "compare",
+    "KeyframePolicy": "keyframes",
+    "Propagated": "propagation",
     "Selection": "levels",
+    "StacEdge": "edge",
+    "StacServer": "server",
     "closed_form_levels": "levels",
     "encode_image": "encode",
     "generic_ladder": "ladder",
     "jpeg_at_agreement": "compare",
+    "propagate": "propagation",
+    "propagate_levels": "propagation",
     "select_levels": "levels",
     "select_levels_loop": "levels",
 }
@@ -28,20 +37,30 @@ _HOME = {
 __all__ = [
     "Encoded",
     "JpegMatch",
+    "KeyframePolicy",
+    "Propagated",
     "Selection",
+    "StacEdge",
+    "StacServer",
     "closed_form_levels",
     "encode_image",
     "generic_ladder",
     "jpeg_at_agreement",
+    "propagate",
+    "propagate_levels",
     "select_levels",
     "select_levels_loop",
 ]
 
 if TYPE_CHECKING:
     from stac.compare import JpegMatch, jpeg_at_agreement
+    from stac.edge import StacEdge
     from stac.encode import Encoded, encode_image
+    from stac.keyframes import KeyframePolicy
     from stac.ladder import generic_ladder
     from stac.levels import Selection, closed_form_levels, select_levels, select_levels_loop
+    from stac.propagation import Propagated, propagate, propagate_levels
+    from stac.server import StacServer
 
 
 def __getattr__(name: str) -> object:

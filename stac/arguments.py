@@ -1,4 +1,4 @@
-"""The arguments of stac-encode and stac-decode, and what each may be (docs/cli.md)."""
+"""The arguments of stac-encode and stac-decode (docs/cli.md), and what other commands share with them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ from collections.abc import Sequence
 
 from stac import console
 
-__all__ = ["DECODE", "ENCODE", "MAX_PIXELS", "decode_parser", "encode_parser"]
+__all__ = [
+    "DECODE",
+    "ENCODE",
+    "MAX_PIXELS",
+    "TINY",
+    "Parser",
+    "Version",
+    "decode_parser",
+    "encode_parser",
+    "number",
+    "threads",
+]
 
 ENCODE, DECODE = "stac-encode", "stac-decode"
 CPUS = ("auto", "c", "ssse3", "avx2", "avx512", "neon")
 MAX_PIXELS = 2**28
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Long options only as documented, and help in the order of the page."""
 
     def __init__(self, prog: str, description: str, epilog: str) -> None:
@@ -32,7 +43,7 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(console.USAGE)
 
 
-class _Version(argparse.Action):
+class Version(argparse.Action):
     """-V: the version is looked up only when asked for."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: object) -> None:
@@ -45,7 +56,7 @@ class _Version(argparse.Action):
         raise SystemExit(console.OK)
 
 
-def _number(low: float, high: float, kind: type, name: str):
+def number(low: float, high: float, kind: type, name: str):
     """An argparse type: a number of this kind in low..high."""
 
     def parse(text: str):
@@ -60,13 +71,15 @@ def _number(low: float, high: float, kind: type, name: str):
     return parse
 
 
-def _threads(text: str) -> int:
+def threads(text: str) -> int:
+    """An argparse type: 1..256 or "all"."""
     if text == "all":
         return console.available_threads()
-    return _number(1, 256, int, "a number of threads 1..256 or 'all'")(text)
+    return number(1, 256, int, "a number of threads 1..256 or 'all'")(text)
 
 
-_TINY = 5e-324  # anything above 0
+#: The low end of `number` for anything above 0.
+TINY = 5e-324
 
 
 def _common_options(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +88,7 @@ def _common_options(parser: argparse.ArgumentParser) -> None:
         "-j",
         dest="threads",
         metavar="N",
-        type=_threads,
+        type=threads,
         default=None,
         help="threads, 1..256 or 'all' (default: all)",
     )
@@ -90,11 +103,11 @@ def _common_options(parser: argparse.ArgumentParser) -> None:
     loud = group.add_mutually_exclusive_group()
     loud.add_argument("--quiet", action="store_true", help="say nothing but errors")
     loud.add_argument("-v", "--verbose", action="store_true", help="say more: timings, licences")
-    group.add_argument("-V", "--version", action=_Version, help="print the version and exit")
+    group.add_argument("-V", "--version", action=Version, help="print the version and exit")
 
 
 def encode_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         ENCODE,
         "Compress pictures region by region for a segmentation network.",
         "examples:\n"
@@ -117,19 +130,19 @@ def encode_parser() -> argparse.ArgumentParser:
         "-q",
         dest="quality",
         metavar="Q",
-        type=_number(1, 100, int, "a quality, an integer 1..100"),
+        type=number(1, 100, int, "a quality, an integer 1..100"),
         help="the bytes of an optimised JPEG of this quality on the set's pictures, 1..100 (default: 75)",
     )
     dial.add_argument(
         "--budget",
         metavar="B",
-        type=_number(_TINY, 1e300, float, "a budget, a number above 0"),
+        type=number(TINY, 1e300, float, "a budget, a number above 0"),
         help="allowed increase of the network's loss (first order), above 0",
     )
     dial.add_argument(
         "--agreement",
         metavar="A",
-        type=_number(_TINY, 1, float, "an agreement, a number above 0 and up to 1"),
+        type=number(TINY, 1, float, "an agreement, a number above 0 and up to 1"),
         help="smallest file that keeps this share of the network's labels on the raw picture, 0..1",
     )
     how = parser.add_argument_group("for which network")
@@ -154,7 +167,7 @@ def encode_parser() -> argparse.ArgumentParser:
     stream.add_argument(
         "--regions",
         metavar="R",
-        type=_number(1, 8, int, "a region side, an integer 1..8"),
+        type=number(1, 8, int, "a region side, an integer 1..8"),
         help="side of a region in 8x8 blocks, 1..8 (default: 3)",
     )
     stream.add_argument("--subsampling", choices=("444", "422", "420"), help="of chroma (default: 444)")
@@ -189,7 +202,7 @@ def encode_parser() -> argparse.ArgumentParser:
 
 
 def decode_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         DECODE,
         "Decode rdct streams (and baseline JPEG files) to pictures. Needs no network.",
         "examples:\n"
@@ -222,7 +235,7 @@ def decode_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-pixels",
         metavar="N",
-        type=_number(1, 2**40, int, "a number of pixels, an integer above 0"),
+        type=number(1, 2**40, int, "a number of pixels, an integer above 0"),
         default=MAX_PIXELS,
         help=f"refuse larger pictures (default: {MAX_PIXELS})",
     )

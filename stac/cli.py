@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stac import console
+from stac import console, loading
 from stac.arguments import DECODE, ENCODE, decode_parser, encode_parser
-from stac.console import STDIO, Console, Failure, UsageError
+from stac.console import STDIO, Console, Failure, UsageError, one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -20,14 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     import codec
+    from rdct.vision.models import Model
     from stac.encode import Encoded
 
 _EXTENSIONS = {"rdct": (".rdct",), "jpeg": (".jpg", ".jpeg")}
 _PICTURES = (".png", ".ppm", ".npy")
-_TORCH_MISSING = (
-    'the network needs PyTorch, which is not installed: pip install "rdct[model]", '
-    "or use --no-model, which does without"
-)
 
 
 def main_encode(argv: Sequence[str] | None = None) -> int:
@@ -103,7 +99,7 @@ class _Command:
         from stac.pictures import PictureError
 
         if isinstance(error, (Failure, PictureError, CodecError)):
-            return _one_line(error)
+            return one_line(error)
         if isinstance(error, MemoryError):
             return "not enough memory"
         if self.args.verbose:
@@ -111,14 +107,10 @@ class _Command:
 
             self.console.detail(traceback.format_exc().rstrip())
         if isinstance(error, ValueError):
-            return _one_line(error)
-        return f"{type(error).__name__}: {_one_line(error)}" + (
+            return one_line(error)
+        return f"{type(error).__name__}: {one_line(error)}" + (
             "" if self.args.verbose else " (-v shows where)"
         )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _kilobytes(size: int) -> str:
@@ -192,11 +184,11 @@ class _Encode(_Command):
     def prepare(self) -> None:
         """Load tables and network, either of which may be missing or wrong; what is fast first."""
         args = self.args
-        tables = None if args.tables is None else self.load_tables(args.tables)
+        tables = None if args.tables is None else loading.load_tables(args.tables)
         self.model = None if args.no_model else self.load_model()
-        self.tables = self.shipped_tables() if tables is None else tables
+        self.tables = loading.shipped_tables(self.model, self.console) if tables is None else tables
         if tables is not None and self.model is not None:
-            note = _foreign(tables, self.model)
+            note = loading.foreign(tables, self.model)
             if note:
                 self.console.warn(f"--tables {args.tables}: {note}")
         if args.budget is not None and self.tables.budget is None:
@@ -209,53 +201,15 @@ class _Encode(_Command):
         if args.format == "jpeg" and args.no_model:
             self.console.warn("without a network the file has the middle level's table, steps up to 255")
         if args.verbose:
-            self.console.detail(_licences(self.model, self.tables))
+            self.console.detail(loading.licences(self.model, self.tables))
 
-    def load_model(self):
-        if importlib.util.find_spec("torch") is None:
-            raise Failure(_TORCH_MISSING)
+    def load_model(self) -> Model:
         started = time.perf_counter()
-        import torch
-
-        from rdct.vision import models
-
-        if self.args.threads is not None:
-            torch.set_num_threads(self.args.threads)
-        spec = self.args.model or models.DEFAULT_MODEL
-        try:
-            model = models.load(spec)
-        except ModuleNotFoundError as error:
-            if error.name in ("torch", "safetensors"):
-                raise Failure(_TORCH_MISSING) from error
-            raise Failure(f"--model {spec}: {_one_line(error)}") from error
-        except (ValueError, OSError) as error:
-            raise UsageError(f"--model {spec}: {_one_line(error)}") from error
-        except Exception as error:  # a model file runs code of the user's
-            raise Failure(f"--model {spec}: {type(error).__name__}: {_one_line(error)}") from error
+        model = loading.load_model(
+            self.args.model, self.args.threads, without=", or use --no-model, which does without"
+        )
         self.console.detail(f"network {model.name} loaded in {time.perf_counter() - started:.2f} s")
         return model
-
-    def load_tables(self, name: str):
-        from grace import load_tables
-
-        try:
-            return load_tables(name)
-        except (ValueError, OSError) as error:
-            raise UsageError(f"--tables {name}: {_one_line(error)}") from error
-
-    def shipped_tables(self):
-        from stac.encode import tables_for
-
-        try:
-            tables = tables_for(self.model)
-        except (ValueError, OSError) as error:
-            raise Failure(f"no table set: {_one_line(error)}") from error
-        if tables.budget is None:
-            self.console.warn(
-                f"no table set is known for {self.model.name}: a generic ladder of scaled JPEG tables "
-                "is used; stac-tables build makes a better one"
-            )
-        return tables
 
     def one(self, source: str, out: str | None) -> dict:
         from stac.encode import encode_image
@@ -392,40 +346,6 @@ def _histogram(done: Encoded, to: Console) -> str:
     return f"levels fine |{bars}| coarse: {len(used)} of {total} in use ({span}), {regions}"
 
 
-def _foreign(tables, model) -> str | None:
-    """A sentence if a table set was made for another network, by name or by weights."""
-    from grace.provenance import weights_sha256
-
-    made_for = tables.provenance.get("model")
-    if made_for is not None and made_for != model.name:
-        return f"made for {made_for}, used for {model.name}"
-    known = tables.provenance.get("weights_sha256")
-    if known is not None and known != weights_sha256(model):
-        return f"made for other weights of {made_for}; its levels may not suit these"
-    return None
-
-
-def _licences(model, tables) -> str:
-    """What a user of the shipped network and table set must know."""
-    from grace import load_tables
-    from rdct.vision.models import BUILTIN
-
-    shipped = []
-    for name in BUILTIN:
-        if model is not None and model.name == name:
-            shipped.append(f"the network {name}")
-        with contextlib.suppress(FileNotFoundError):
-            if load_tables(name).table_set == tables.table_set:
-                shipped.append(f"the table set {tables.table_set.id_hex}")
-    lines = ["patents: tables made from gradients (GRACE) may fall under US 11,010,929 and US 11,049,286"]
-    if shipped:
-        lines.append(
-            f"licence: {' and '.join(shipped)}: made from CamVid pictures, CC BY-NC 4.0, "
-            "non-commercial use only (the code is Apache-2.0)"
-        )
-    return "\n".join(reversed(lines))
-
-
 # ---------------------------------------------------------------- stac-decode
 
 
@@ -462,14 +382,14 @@ class _Decode(_Command):
             try:
                 sets.append(TableSet.load(name))
             except (ValueError, OSError) as error:
-                raise UsageError(f"--tables {name}: {_one_line(error)}") from error
+                raise UsageError(f"--tables {name}: {one_line(error)}") from error
         spec = importlib.util.find_spec("grace")
         for folder in (spec.submodule_search_locations or ()) if spec else ():
             for path in sorted((Path(folder) / "data").glob("*.rdts")):
                 try:
                     sets.append(TableSet.load(path))
                 except (ValueError, OSError) as error:
-                    self.console.warn(f"shipped table set {path.name} cannot be read: {_one_line(error)}")
+                    self.console.warn(f"shipped table set {path.name} cannot be read: {one_line(error)}")
         # The first of equals is kept.
         return tuple({one.id: one for one in reversed(sets)}.values())
 

@@ -26,6 +26,8 @@ __all__ = [
     "available_threads",
     "check_free",
     "guarded",
+    "is_terminal",
+    "one_line",
     "output_paths",
     "plural",
     "print_json",
@@ -92,7 +94,7 @@ class Console:
 
     def progress(self, text: str) -> None:
         """A line that the next one replaces; terminals only."""
-        if self.quiet or not _is_terminal():
+        if self.quiet or not is_terminal():
             return
         self.clear()
         # A longer line would wrap, and what wrapped could not be taken away.
@@ -114,7 +116,8 @@ class Console:
         return True
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Whether stderr is one, so that lines can be taken back."""
     try:
         return sys.stderr.isatty()
     except (AttributeError, ValueError):
@@ -124,6 +127,11 @@ def _is_terminal() -> bool:
 def plural(count: int, word: str) -> str:
     """ "1 input", "2 inputs"."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def one_line(error: Exception) -> str:
+    """What an exception says, without line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def output_paths(inputs: Sequence[str], out: str | None, extension: str) -> list[str]:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Any bytes as a header and as the canonical bytes of a table set. Promise: what is accepted is within its documented ranges and a
- * table set that parses is written again to the same bytes. */
+ * Any bytes as a header, as the canonical bytes of a table set and as a level map by itself. Promise: what is accepted is within its
+ * documented ranges, a table set that parses is written again to the same bytes, and a map to bytes that say the same. */
 #include <string.h>
 
 #include "rdct.h"
@@ -52,8 +52,30 @@ static void read_table_set(const uint8_t *data, size_t size) {
     free(huffman);
 }
 
+/* The first bytes choose the shape; what the rest says comes out within it, and again after another turn through the coder. */
+static void read_level_map(const uint8_t *data, size_t size) {
+    if (size < 3)
+        return;
+    const int rows = 1 + data[0] % 40, cols = 1 + data[1] % 40, levels = 1 + data[2] % RDCT_MAX_LEVELS;
+    const size_t regions = (size_t)rows * (size_t)cols;
+    size_t coded = rdct_level_map_bound(rows, cols, levels);
+    uint8_t *map = malloc(regions), *again = malloc(regions), *bytes = malloc(coded);
+    FUZZ_REQUIRE(map != NULL && again != NULL && bytes != NULL);
+    if (rdct_decode_level_map(data + 3, size - 3, rows, cols, levels, map, NULL) == RDCT_OK) {
+        for (size_t i = 0; i < regions; i++)
+            FUZZ_REQUIRE(map[i] < levels || map[i] == RDCT_SKIP);
+        FUZZ_REQUIRE(rdct_encode_level_map(map, rows, cols, levels, bytes, &coded, NULL) == RDCT_OK);
+        FUZZ_REQUIRE(rdct_decode_level_map(bytes, coded, rows, cols, levels, again, NULL) == RDCT_OK);
+        FUZZ_REQUIRE(memcmp(map, again, regions) == 0);
+    }
+    free(map);
+    free(again);
+    free(bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     read_stream_header(data, size);
     read_table_set(data, size);
+    read_level_map(data, size);
     return 0;
 }

@@ -230,6 +230,13 @@ int rdct_read_header(const uint8_t *data, size_t size, RdctHeader *header, RdctE
 int rdct_read_header_arrays(const uint8_t *data, size_t size, const RdctTableSet *const *sets, int set_count, uint16_t *tables,
                             uint8_t *level_map, RdctError *err);
 
+/* A level map by itself (docs/bitstream.md, section 5, map = 1), as it travels from one end to the other.
+ * rows, cols 1..8192; levels 1..RDCT_MAX_LEVELS; map u8 [rows][cols], values < levels or RDCT_SKIP.
+ * Encoding: *size in = capacity, out = bytes of the coded map, which may be none; rdct_level_map_bound is always enough. */
+size_t rdct_level_map_bound(int rows, int cols, int levels);
+int rdct_encode_level_map(const uint8_t *map, int rows, int cols, int levels, uint8_t *out, size_t *size, RdctError *err);
+int rdct_decode_level_map(const uint8_t *data, size_t size, int rows, int cols, int levels, uint8_t *map, RdctError *err);
+
 /* out: roi (or picture) height rows of width * channels samples of the chosen type, row_stride bytes apart; channels = 1 for grey streams. */
 int rdct_decode(RdctContext *ctx, const uint8_t *data, size_t size, const RdctDecodeOptions *options, void *out, ptrdiff_t row_stride,
                 RdctError *err);

@@ -12,12 +12,11 @@
 
 enum { BAND_INLINE = 254, FIXED_BOUND = 64, HUFFMAN_BOUND = 8192, VARINT_BYTES = 5 };
 
-/* A decision costs at most 10 bits and a little (P is at least 64 / 65536), a region at most a SKIP flag, `levels` + 1
- * decisions and one more in a refinement stream. */
 size_t rdct_header_bound(const RdctLayout *layout, int levels) {
-    const size_t regions = (size_t)layout->map_rows * (size_t)layout->map_cols;
-    const size_t tables = (size_t)levels * 192 * 2, map = levels > 1 ? (size_t)levels + 3 : 2;
-    return FIXED_BOUND + tables + HUFFMAN_BOUND + regions * (map * 11 / 8 + 1) + (size_t)layout->slices * (VARINT_BYTES + 4);
+    const size_t tables = (size_t)levels * 192 * 2, map = rdct_level_map_bound(layout->map_rows, layout->map_cols, levels);
+    const size_t refined =
+        2 * (size_t)layout->map_rows * (size_t)layout->map_cols; /* a decision a region costs at most 10 bits and a little */
+    return FIXED_BOUND + tables + HUFFMAN_BOUND + map + refined + (size_t)layout->slices * (VARINT_BYTES + 4);
 }
 
 static int map_is_flat(const RdctPlan *plan) {

@@ -148,7 +148,7 @@ def count(
 
 
 def hazards(counts: np.ndarray, n: int) -> list[int]:
-    """256 times the probability of a symbol given that it is none below; the last of n for all that follow."""
+    """256 times the probability of a symbol that is none below; the last of n holds for all that follow."""
     counts = counts + 0.4 * np.array(
         [0.5**s for s in range(16)]
     )  # a context never met gets something sensible

@@ -20,7 +20,7 @@ from benchmarks.peers import NAMES, REFERENCE, Absent, open_peer
 from benchmarks.pictures import Picture, small_street
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("batch", "coefficients", "decode", "encode", "kernels", "plan")
+FILES = ("batch", "coefficients", "decode", "edge_step", "encode", "flow", "kernels", "plan", "propagate")
 
 
 def run_pytest(*arguments, **environment):

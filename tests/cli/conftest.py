@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,12 @@ import pytest
 from PIL import Image
 
 HERE = Path(__file__).parent
+MAINS = {
+    "encode": ("stac.cli", "main_encode"),
+    "decode": ("stac.cli", "main_decode"),
+    "edge": ("rdct.offload.cli_edge", "main"),
+    "serve": ("rdct.offload.cli_serve", "main"),
+}
 TINY = f"{HERE / 'networks' / 'tiny.py'}:make"
 
 
@@ -112,20 +120,100 @@ def command():
 
     def run(name, *argv, without=(), input=None, env=None, stdout=subprocess.PIPE):
         block = "".join(f"sys.modules[{package!r}] = None; " for package in without)
-        code = f"import sys; {block}from stac.cli import main_{name} as main; sys.exit(main(sys.argv[1:]))"
-        root = HERE.parents[1]
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
-        }
+        module, main = MAINS[name]
+        code = f"import sys; {block}from {module} import {main} as main; sys.exit(main(sys.argv[1:]))"
         done = subprocess.run(
             [sys.executable, "-c", code, *map(str, argv)],
             input=input if input is not None else b"",
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env=environment | (env or {}),
+            env=_environment() | (env or {}),
             check=False,
             timeout=120,
         )
         return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr.decode())
 
     return run
+
+
+class Serving:
+    """stac-serve in its own process, with the tiny network."""
+
+    def __init__(self, *argv):
+        code = "import sys; from rdct.offload.cli_serve import main; sys.exit(main(sys.argv[1:]))"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, "--json", *map(str, argv)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+        )
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(self.process.communicate()[1].decode())
+        self.told = json.loads(line)
+        self.port = self.told["port"]
+        self.address = f"127.0.0.1:{self.port}"
+
+    def stop(self, number=signal.SIGTERM):
+        """Send a signal and wait: .code, .out (the lines after the first), .err."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=30)
+        lines = [json.loads(line) for line in out.splitlines()]
+        return SimpleNamespace(code=self.process.returncode, out=lines, err=err.decode())
+
+
+def _environment():
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
+    }
+
+
+@pytest.fixture
+def serving(tiny_tables):
+    """Start stac-serve with the tiny network and more arguments; stopped after the test."""
+    started = []
+
+    def start(*argv):
+        started.append(Serving("--model", TINY, "--tables", tiny_tables, *argv))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.process.kill()
+        server.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def server(tiny_tables):
+    """One stac-serve for all tests that only need one; keyframes may wait, machines are slow."""
+    server = Serving("--model", TINY, "--tables", tiny_tables, "--port", 0, "--patience", 30)
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
+@pytest.fixture
+def frames(folder):
+    """A folder of twelve frames of a picture that wanders off: frames/."""
+    (folder / "frames").mkdir()
+    wide = make_picture(72, 240)
+    for index in range(12):
+        Image.fromarray(wide[:, 8 * index : 8 * index + 96]).save(folder / "frames" / f"{index}.png")
+    return folder / "frames"
+
+
+@pytest.fixture
+def edge(capfdbinary):
+    """Run stac-edge in this process: .code, .out (bytes), .err (str)."""
+    from rdct.offload.cli_edge import main
+
+    return lambda *argv: _run(main, argv, capfdbinary)
+
+
+@pytest.fixture
+def serve(capfdbinary):
+    """Run stac-serve in this process, for what ends at once: .code, .out (bytes), .err (str)."""
+    from rdct.offload.cli_serve import main
+
+    return lambda *argv: _run(main, argv, capfdbinary)

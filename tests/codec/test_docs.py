@@ -16,6 +16,7 @@ MODULES = [
     "codec.decoder",
     "codec.encoder",
     "codec.errors",
+    "codec.level_map",
     "codec.pillow",
     "codec.tables",
     "codec.transcode",

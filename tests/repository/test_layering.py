@@ -39,6 +39,13 @@ LAZY = {
     "rdct.vision": {"torch", "safetensors", "PIL", "av", "onnxruntime"},
     "stac": {"torch", "matplotlib"},
     "grace": {"matplotlib"},
+    "rdct.offload": {"torch", "av", "PIL"},
+}
+# Third-party packages that only some folder may import at all.
+ONLY_IN = {
+    "grpc": "rdct.offload.rpc",
+    "grpc_health": "rdct.offload.rpc",
+    "prometheus_client": "rdct.offload.rpc",
 }
 C_LAYERS = {
     "common": {"common"},
@@ -100,7 +107,7 @@ def test_python_imports_only_what_its_layer_allows(path):
     module = module_name(path)
     layer = layer_of(module, PYTHON_LAYERS)
     allowed = PYTHON_LAYERS.get(layer, set())
-    is_command = path.name in {"cli.py", "__main__.py"}
+    is_command = path.name == "__main__.py" or re.fullmatch(r"cli(_\w+)?\.py", path.name)
     lazy = LAZY.get(layer, set())
     for imported, top_level in imports(path):
         if imported.split(".")[0] in OURS and layer is not None and not is_command:
@@ -115,6 +122,8 @@ def test_python_imports_only_what_its_layer_allows(path):
             pytest.fail(
                 f"{module} imports {imported} when it is loaded; do it inside the function that needs it"
             )
+        home = ONLY_IN.get(imported.split(".")[0])
+        assert home is None or module.startswith(home), f"{module} imports {imported}; only {home} may"
         assert "pickle" not in imported.split("."), (
             f"{module} imports pickle: nothing of ours goes through it"
         )
@@ -126,8 +135,16 @@ def test_nothing_imports_commands_or_evaluation():
         for imported, _ in imports(path):
             if imported.startswith("rdct.evaluation"):
                 assert module.startswith("rdct.evaluation"), f"{module} imports {imported}"
-            if re.match(r"(grace|stac|rdct\..*)\.cli\b", imported):
+            if re.match(r"(grace|stac|rdct\..*)\.cli(_\w+)?\b", imported):
                 assert path.name == "__main__.py", f"{module} imports the command {imported}"
+
+
+def test_the_device_side_never_imports_torch():
+    """Not even inside a function: stac-edge runs where there is none."""
+    device = ("rdct.offload", "stac.edge", "stac.keyframes", "stac.propagation", "rdct.vision.f")
+    for path in python_files():
+        if module_name(path).startswith(device):
+            assert not [name for name, _ in imports(path) if name.split(".")[0] == "torch"], path
 
 
 def c_files():

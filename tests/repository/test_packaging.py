@@ -56,7 +56,20 @@ def run_python(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "package", ["codec", "grace", "stac", "rdct.vision", "rdct.vision.metrics", "rdct.evaluation", "stac.cli"]
+    "package",
+    [
+        "codec",
+        "grace",
+        "stac",
+        "rdct.vision",
+        "rdct.vision.metrics",
+        "rdct.evaluation",
+        "stac.cli",
+        "rdct.offload",
+        "rdct.offload.wire",
+        "stac.edge",
+        "stac.server",
+    ],
 )
 def test_importing_does_not_load_heavy_packages(package):
     heavy = run_python(

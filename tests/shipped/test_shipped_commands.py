@@ -21,20 +21,27 @@ STREET = ROOT / "examples" / "street.png"
 MODULES = {
     "stac-encode": "stac.cli:main_encode",
     "stac-decode": "stac.cli:main_decode",
+    "stac-edge": "rdct.offload.cli_edge:main",
+    "stac-serve": "rdct.offload.cli_serve:main",
     "stac-tables": "grace.cli:main",
 }
 
 
-def command(name, *argv, cwd, without=(), code=0):
-    """Run a command as installed, else from the checkout; returns stdout and stderr."""
+def start_of(name, without=()):
+    """The beginning of a command line: as installed, else from the checkout."""
     installed = Path(sysconfig.get_path("scripts")) / name
-    start = [str(installed)] if installed.exists() and not without else None
-    if start is None:
-        module, function = MODULES[name].split(":")
-        block = "".join(f"sys.modules[{package!r}] = None; " for package in without)
-        line = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv[0] = {name!r}; {block}"
-        line += f"from {module} import {function} as main; sys.exit(main())"
-        start = [sys.executable, "-c", line]
+    if installed.exists() and not without:
+        return [str(installed)]
+    module, function = MODULES[name].split(":")
+    block = "".join(f"sys.modules[{package!r}] = None; " for package in without)
+    line = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv[0] = {name!r}; {block}"
+    line += f"from {module} import {function} as main; sys.exit(main())"
+    return [sys.executable, "-c", line]
+
+
+def command(name, *argv, cwd, without=(), code=0):
+    """Run a command; returns stdout and stderr."""
+    start = start_of(name, without)
     done = subprocess.run([*start, *map(str, argv)], cwd=cwd, capture_output=True, check=False, timeout=280)
     err = done.stderr.decode()
     assert done.returncode == code, err
@@ -179,6 +186,61 @@ def test_levels_are_drawn(folder):
 def test_tables_are_shown(folder):
     out, _ = command("stac-tables", "show", "bisenet-camvid", cwd=folder)
     assert b"bisenet-camvid" in out
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Thirty frames of a drive down a rendered street, 320x240 at 15 frames a second, as a folder."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    try:
+        from street import Scene
+    finally:
+        sys.path.remove(str(ROOT / "examples"))
+    folder = tmp_path_factory.mktemp("clip")
+    scene = Scene(5, 320, 240)
+    for index in range(30):
+        picture, _ = scene.frame(index)
+        Image.fromarray(picture).save(folder / f"{index}.png", compress_level=1)
+    return folder
+
+
+def test_a_rendered_clip_over_loopback(clip, tmp_path, model):
+    """Both commands, two processes: a few keyframes label all thirty frames much as the network would."""
+    from rdct.vision import models
+
+    server = subprocess.Popen(
+        [*start_of("stac-serve"), "--port", "0", "--patience", "60", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        port = json.loads(server.stdout.readline())["port"]
+        out, _ = command(
+            *("stac-edge", clip, "--server", f"127.0.0.1:{port}", "--no-pace", "--wait", "--deadline", "60"),
+            *("--threshold-db", "24", "--json", "--save", tmp_path / "out"),
+            cwd=tmp_path,
+            without=["torch", "grace"],
+        )
+        server.terminate()
+        last, err = server.communicate(timeout=30)
+    finally:
+        server.kill()
+        server.wait()
+    assert server.returncode == 0, err.decode()
+    row = json.loads(out)
+    assert row["frames"] == 30
+    assert row["results_lost"] == row["frames_dropped"] == row["keyframes_unanswered"] == 0
+    assert row["frames_unlabelled"] == row["reconnects"] == 0
+    assert 2 <= row["keyframes"] <= 15
+    assert json.loads(last)["received_bytes"] == row["bytes_up"]
+    assert (tmp_path / "out" / "annotated.mp4").stat().st_size > 10_000
+    agreements = []
+    for index in range(0, 30, 5):
+        with Image.open(clip / f"{index}.png") as image:
+            seen = models.labels(model, np.asarray(image))
+        with Image.open(tmp_path / "out" / "labels" / f"{index:06d}.png") as labels:
+            agreements.append(np.mean(np.asarray(labels) == seen))
+    assert np.mean(agreements) > 0.85, agreements
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))

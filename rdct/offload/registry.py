@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The systems by name.
+
+Named by strings and loaded when asked for, because they build on this package and not the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from rdct.offload.roles import Edge, Server
+
+__all__ = ["SYSTEMS", "System", "edge_factory", "server_factory"]
+
+
+@dataclass(frozen=True)
+class System:
+    """Where the two ends of a system are to be found.
+
+    Attributes
+    ----------
+    edge : str
+        "module:name" of a callable ``(welcome, **options) -> Edge``.
+    server : str
+        "module:name" of a callable ``(model, tables, **options) -> Server``.
+    edge_options, server_options : mapping
+        What makes this system of a more general one.
+    """
+
+    edge: str
+    server: str
+    edge_options: Mapping[str, Any] = field(default_factory=dict)
+    server_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: What a `Hello` may ask for.
+SYSTEMS: Mapping[str, System] = {
+    "stac": System("stac.edge:StacEdge.from_welcome", "stac.server:StacServer"),
+    "grace": System(
+        "stac.edge:StacEdge.from_welcome",
+        "stac.server:StacServer",
+        edge_options={"adaptive": False},
+        server_options={"adaptive": False},
+    ),
+}
+
+
+def _system(name: str) -> System:
+    try:
+        return SYSTEMS[name]
+    except KeyError:
+        raise ValueError(f"unknown system {name!r}; there are {', '.join(sorted(SYSTEMS))}") from None
+
+
+def _load(where: str, options: Mapping[str, Any]) -> Callable[..., Any]:
+    module, _, path = where.partition(":")
+    found: Any = import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    return partial(found, **options)
+
+
+def edge_factory(name: str) -> Callable[..., Edge]:
+    """What makes a system's edge of a `Welcome` and options.
+
+    Raises
+    ------
+    ValueError
+        No system of that name.
+    """
+    system = _system(name)
+    return _load(system.edge, system.edge_options)
+
+
+def server_factory(name: str) -> Callable[..., Server]:
+    """What makes a system's server of a model, its tables and options; call it once a session.
+
+    Raises
+    ------
+    ValueError
+        No system of that name.
+    """
+    system = _system(name)
+    return _load(system.server, system.server_options)

@@ -1,0 +1,178 @@
+"""STAC's server side: labels first, then the levels that Algorithm 1 chooses for the next keyframe.
+
+For each keyframe: decode it, run the network, send the labels; then take the gradient of the network's
+loss against its own labels at the decoded picture, choose a level for every region, send the levels. The
+labels are on their way while the gradient is still being computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import codec
+from rdct.offload.labels import encode_labels
+from rdct.offload.messages import VERSION, Feedback, Hello, Limits, Notice, Packet, PlanUpdate, Welcome
+from stac.levels import Mode, select_levels
+
+if TYPE_CHECKING:
+    from grace import CoefficientGradients, NetworkTables
+    from rdct.vision.models import Model
+    from stac.ladder import GenericLadder
+
+__all__ = ["StacServer"]
+
+#: Takes the decoded picture and its packet, gives u8 ``[H, W]``.
+LabelSource = Callable[[np.ndarray, Packet], np.ndarray]
+
+
+class StacServer:
+    """Answers the keyframes of one session. Keeps `rdct.offload.Server`.
+
+    Parameters
+    ----------
+    model : Model
+        From `rdct.vision.models.load`. It may be shared between servers; nothing else is.
+    tables : NetworkTables or GenericLadder
+        What the session encodes with, and what levels are chosen from.
+    scale : float
+        Factor on all steps that the device is told to use. Levels are chosen at the scale that a stream
+        really has.
+    adaptive : bool
+        False: labels only, no gradients (GRACE, JPEG).
+    mode : {"closest", "floor"}
+        See `stac.select_levels`.
+    region_blocks : int, optional
+        Side of a region that the device is told to use; that of the table set.
+    limits : rdct.offload.Limits, optional
+    label_source : callable, optional
+        ``label_source(image, packet)`` gives the labels to send, instead of the network's own on the
+        decoded picture.
+    threads : int
+        For decoding.
+
+    Notes
+    -----
+    It has no clock: `PlanUpdate.server_s` is left to the driver.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        tables: NetworkTables | GenericLadder,
+        *,
+        scale: float = 1.0,
+        adaptive: bool = True,
+        mode: Mode = "closest",
+        region_blocks: int | None = None,
+        limits: Limits | None = None,
+        label_source: LabelSource | None = None,
+        threads: int = 1,
+    ) -> None:
+        self._model = model
+        self._tables = tables
+        self._scale = scale
+        self._adaptive = adaptive
+        self._mode = mode
+        own = getattr(tables, "region_blocks", 3)
+        self._region_blocks = own if region_blocks is None else region_blocks
+        self._limits = Limits() if limits is None else limits
+        self._label_source = label_source
+        self._decoder = codec.Decoder(threads=threads)
+
+    def on_hello(self, hello: Hello, now: float) -> Welcome | Notice:
+        """Open the session, or refuse it: another version of the protocol, or pictures beyond the limit."""
+        if hello.version != VERSION:
+            return Notice("refused", f"this server speaks version {VERSION}, not {hello.version}")
+        if hello.width * hello.height > self._limits.max_pixels:
+            return Notice(
+                "refused",
+                f"pictures of {hello.width} x {hello.height} pixels are beyond the limit of "
+                f"{self._limits.max_pixels}; send smaller ones",
+            )
+        table_set = self._tables.table_set
+        known = table_set.id in hello.known_sets
+        return Welcome(
+            set_id=table_set.id,
+            table_set=None if known else table_set.to_bytes(),
+            scale=self._scale,
+            region_blocks=self._region_blocks,
+            class_names=tuple(self._model.class_names),
+            palette=self._model.palette,
+            limits=self._limits,
+            subsampling=getattr(self._tables, "subsampling", "444"),
+        )
+
+    def on_packet(self, packet: Packet, now: float) -> Iterator[Feedback]:
+        """Answer a keyframe.
+
+        Parameters
+        ----------
+        packet : Packet
+            Its payload is not trusted.
+        now : float
+            Not needed here.
+
+        Yields
+        ------
+        PlanUpdate or Notice
+            Labels, before gradients are computed; then levels, unless the stream cannot follow levels. A
+            payload that does not decode within the limits is answered by a Notice "refused" only.
+        """
+        serial = packet.keyframe
+        try:
+            header, image = self._decoded(packet)
+        except (ValueError, codec.UnsupportedError) as error:
+            yield Notice("refused", f"keyframe {serial}: {error}", serial)
+            return
+        yield PlanUpdate(serial, labels=encode_labels(self._labels(image, packet)))
+        if self._adaptive and self._follows(header):
+            level_map = self._levels(header, image)
+            yield PlanUpdate(
+                serial, level_map=codec.encode_level_map(level_map, self._tables.table_set.levels)
+            )
+
+    def _decoded(self, packet: Packet) -> tuple[codec.Header, np.ndarray]:
+        if len(packet.payload) > self._limits.max_packet_bytes:
+            raise ValueError(
+                f"{len(packet.payload)} bytes are beyond the limit of {self._limits.max_packet_bytes}"
+            )
+        sets = (self._tables.table_set,)
+        # Decoded first: that checks the size before anything is allocated for it.
+        image = self._decoder.decode(packet.payload, table_sets=sets, max_pixels=self._limits.max_pixels)
+        return codec.read_header(packet.payload, sets), image
+
+    def _labels(self, image: np.ndarray, packet: Packet) -> np.ndarray:
+        if self._label_source is not None:
+            return self._label_source(image, packet)
+        from rdct.vision import models
+
+        return models.labels(self._model, _rgb(image))
+
+    def _follows(self, header: codec.Header) -> bool:
+        """Whether levels mean to the sender what they mean here: a stream with as many of them."""
+        return header.format == "rdct" and header.levels == self._tables.table_set.levels
+
+    def _levels(self, header: codec.Header, image: np.ndarray) -> np.ndarray:
+        gradients = self._gradients(header, image)
+        return select_levels(
+            gradients,
+            self._tables,
+            image_shape=image.shape,
+            scale=header.scale,
+            region_blocks=header.region_blocks,
+            mode=self._mode,
+        ).level_map
+
+    def _gradients(self, header: codec.Header, image: np.ndarray) -> CoefficientGradients:
+        """The "fake" gradient: of the loss against the network's own labels on this very picture."""
+        from grace import coefficient_gradients
+
+        return coefficient_gradients(self._model, image, subsampling=header.subsampling)
+
+
+def _rgb(image: np.ndarray) -> np.ndarray:
+    """A grey picture as a network sees it."""
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
