@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 
+from rdct.vision.compiled import compiled
 from rdct.vision.flow import FlowAccumulator, FlowField
 from rdct.vision.warp import warp_labels
 
@@ -60,7 +60,7 @@ def _regions(level_map: np.ndarray, flow: FlowField, region_blocks: int) -> np.n
     return level_map
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _vote(level_map, values, stride, height, width, region_blocks, moved):
     rows, columns = level_map.shape
     side = 8 * region_blocks

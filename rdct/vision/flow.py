@@ -196,7 +196,7 @@ class DisFlow:
         self._search.setFinestScale(0)
         if patch_size is not None:
             if not 4 <= patch_size <= 16:
-                raise ValueError(f"patch_size must be 4..16 cells, got {patch_size}")
+                raise ValueError(f"patch_size must be 4..16 pixels, got {patch_size}")
             self._search.setPatchSize(patch_size)
         if patch_stride is not None:
             side = self._search.getPatchSize()

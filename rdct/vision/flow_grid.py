@@ -5,15 +5,15 @@ Compiled by numba; each has its plain numpy reference beside it, which gives the
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from rdct.vision.bands import in_bands
+from rdct.vision.compiled import compiled
 
 __all__ = ["compose", "compose_reference", "fill", "fill_reference", "still_excess"]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _compose(start, stop, step, before, excess_before, stride, values, excess):
     rows, columns, _ = step.shape
     for i in range(start, stop):
@@ -101,7 +101,7 @@ def compose_reference(
     return values, excess.astype(np.float32)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _fill(values, valid, stride, filled):
     rows, columns, _ = values.shape
     # Nearest valid row of each cell within its column (-1: none), above before below.

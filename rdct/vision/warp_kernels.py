@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-import numba
 import numpy as np
 
+from rdct.vision.compiled import compiled
 from rdct.vision.prefetch import prefetch
 
 __all__ = [
@@ -39,12 +39,12 @@ _LONGEST_RUN = 8
 _AHEAD = 8
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled
 def _clamped(value, last):
     return min(max(value, 0), last)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _sample(image, x, y, channel):
     """`image` at a position in 1/32 pixel."""
     last_x, last_y = image.shape[1] - 1, image.shape[0] - 1
@@ -57,7 +57,7 @@ def _sample(image, x, y, channel):
     return (above * (ONE - b) + under * b + ROUND) >> WEIGHT_BITS
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def warp_image(start, stop, image, offsets, stride, warped):
     """Rows start .. stop of `image` moved by `offsets` (i32 [rows, columns, 2], 1/32 pixel)."""
     for y in range(start, stop):
@@ -74,7 +74,7 @@ def error_kernel(stride: int) -> Callable:
     run, bits = min(stride, _LONGEST_RUN), stride.bit_length() - 1
     samples = 3 * run
 
-    @numba.njit(cache=True, nogil=True)
+    @compiled
     def error(start, stop, image, offsets, frame):
         height, width, _ = image.shape
         pitch = np.uint64(3 * width)
@@ -119,7 +119,7 @@ def labels_kernel(stride: int) -> Callable:
     """The loop ``(start, stop, labels, offsets, warped)``."""
     run, bits = min(stride, _LONGEST_RUN), stride.bit_length() - 1
 
-    @numba.njit(cache=True, nogil=True)
+    @compiled
     def move(start, stop, labels, offsets, warped):
         height, width = labels.shape
         source, target = labels.reshape(-1), warped.reshape(-1)

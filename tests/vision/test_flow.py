@@ -245,6 +245,23 @@ def test_any_size(shape, finest_scale):
     assert np.abs(still.values).max() < 1e-3
 
 
+@pytest.mark.parametrize(("patch_size", "patch_stride"), [(4, 1), (5, 3), (16, 4)])
+def test_other_patches(patch_size, patch_stride):
+    for shape in [(1, 1), (20, 20), (12, 700)]:
+        search = DisFlow("medium", 0, patch_size=patch_size, patch_stride=patch_stride)
+        still = search.prepare(noise(shape))
+        assert np.abs(search.between(still, still).values).max() < 1e-3
+
+
+def test_pictures_without_anything_to_hold_on_to():
+    black, white = np.zeros((90, 120, 3), np.uint8), np.full((90, 120, 3), 255, np.uint8)
+    for preset in PRESETS:
+        search = DisFlow(preset)
+        for one in (black, white, noise((90, 120), sigma=0.1)):
+            flow = search.between(search.prepare(one), search.prepare(black))
+            assert np.abs(flow.values).max() < 120
+
+
 def test_grey_is_luma_averaged_over_squares_and_repeated_at_the_edge():
     image = np.zeros((3, 5, 3), np.uint8)
     image[:, :2] = 200

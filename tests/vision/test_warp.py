@@ -6,10 +6,13 @@ import math
 import threading
 from itertools import chain
 
+import numba
 import numpy as np
 import pytest
+from numba.core import caching
 
 from rdct.vision import bands, metrics
+from rdct.vision.compiled import compiled
 from rdct.vision.flow import FlowAccumulator, FlowField
 from rdct.vision.warp import (
     warp_image,
@@ -187,6 +190,17 @@ def test_a_view_of_a_larger_picture_will_do():
 def test_what_does_not_fit_is_refused(call, said):
     with pytest.raises(ValueError, match=said):
         call(FlowField.identity((8, 8), 4))
+
+
+def test_loops_compile_where_nothing_can_be_kept(monkeypatch):
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+
+    def twice(value):
+        return 2 * value
+
+    with pytest.raises(RuntimeError, match="no locator"):
+        numba.njit(cache=True)(twice)
+    assert compiled(twice)(21) == 42
 
 
 def test_bands_cover_all_rows_once_and_errors_come_through():
