@@ -131,7 +131,7 @@ LOOPS: dict[str, Loop] = {loop.name: loop for loop in (_clock(), _serial(), _sca
 
 
 @cache
-def assembled(name: str) -> Callable[[int, int, int], None]:
+def assembled(loop: Loop) -> Callable[[int, int, int], None]:
     """The loop as a function of (iterations, source address, destination address)."""
     if platform.machine() not in ("x86_64", "AMD64"):
         raise Unavailable(f"the yardsticks are x86-64 machine code; this machine is {platform.machine()}")
@@ -145,10 +145,9 @@ def assembled(name: str) -> Callable[[int, int, int], None]:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
-    loop = LOOPS[name]
     number = ir.IntType(64)
     module = ir.Module()
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [number] * 3), name)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [number] * 3), loop.name)
     builder = ir.IRBuilder(function.append_basic_block())
     text = "\n".join([".p2align 5", "1:", *loop.lines, "decq %rcx", "jnz 1b"])
     if any(register.startswith("ymm") for register in loop.clobbers):
@@ -158,10 +157,10 @@ def assembled(name: str) -> Callable[[int, int, int], None]:
     kind = ir.FunctionType(ir.VoidType(), [number] * 3)
     builder.asm(kind, text, constraints, list(function.args), True)
     builder.ret_void()
-    machine = llvm.Target.from_default_triple().create_target_machine()
+    machine = llvm.Target.from_default_triple().create_target_machine(features=features.flatten())
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(str(module)), machine)
     engine.finalize_object()
-    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(engine.get_function_address(name))
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(engine.get_function_address(loop.name))
     call.engine = engine  # the code lives as long as this does
     return call
 
@@ -169,7 +168,7 @@ def assembled(name: str) -> Callable[[int, int, int], None]:
 def clock_hz(samples: int = 9) -> float | None:
     """Clock of this machine now, or None where the loops cannot run."""
     try:
-        loop = assembled("clock")
+        loop = assembled(LOOPS["clock"])
     except (Unavailable, ImportError):
         return None
     seconds = []
@@ -199,7 +198,7 @@ class Yardsticks:
     """
 
     def __init__(self, stream_bytes: int = STREAM_BYTES) -> None:
-        self._loops = {name: assembled(name) for name in LOOPS}
+        self._loops = {name: assembled(loop) for name, loop in LOOPS.items()}
         self._scratch = _aligned(2 * _SCRATCH_BYTES)
         self._stream = [_aligned(stream_bytes) for _ in range(2)]
         self._iterations = dict.fromkeys(LOOPS, 1000)

@@ -120,10 +120,17 @@ def edge_parser() -> argparse.ArgumentParser:
         help="of chroma (default: what the server's tables were made for)",
     )
     how.add_argument(
+        "--entropy",
+        choices=("huffman-fixed", "huffman", "context"),
+        default="huffman-fixed",
+        help="of keyframes: the table set's own tables (fastest), tables made for each, or blocks modelled by "
+        "their neighbours (fewest bytes, for thin links) (default: huffman-fixed)",
+    )
+    how.add_argument(
         "--preset",
         choices=("ultrafast", "fast", "medium"),
-        default="fast",
-        help="of the flow (default: fast)",
+        default="ultrafast",
+        help="of the flow (default: ultrafast)",
     )
     how.add_argument(
         "--finest-scale",
@@ -247,6 +254,7 @@ class _Edge:
             ),
             "flow": DisFlow(args.preset, args.finest_scale),
             "subsampling": args.subsampling or welcome.subsampling,
+            "entropy": args.entropy,
             "threads": self.threads,
         }
         _warm_up(make(welcome, **options), welcome)
