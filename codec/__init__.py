@@ -38,9 +38,10 @@ from codec.errors import (
     UnsupportedError,
 )
 from codec.level_map import decode_level_map, encode_level_map
+from codec.results import Coefficients, EncodeStats, Header, Planes
 from codec.tables import ZIGZAG, huffman_lengths, ijg_table
 from codec.transcode import transcode
-from codec.types import SKIP, Coefficients, EncodeStats, Header, Planes, QuantPlan, TableSet, map_shape
+from codec.types import SKIP, QuantPlan, TableSet, map_shape
 
 #: The one place where the version of the distribution is written; setup.py hands it to the C core.
 __version__ = "0.1.0"
