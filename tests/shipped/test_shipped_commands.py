@@ -19,8 +19,8 @@ import codec
 ROOT = Path(__file__).resolve().parents[2]
 STREET = ROOT / "examples" / "street.png"
 MODULES = {
-    "stac-encode": "stac.cli:main_encode",
-    "stac-decode": "stac.cli:main_decode",
+    "stac-encode": "stac.cli_encode:main",
+    "stac-decode": "stac.cli_decode:main",
     "stac-edge": "rdct.offload.cli_edge:main",
     "stac-serve": "rdct.offload.cli_serve:main",
     "stac-tables": "grace.cli:main",
