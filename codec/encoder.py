@@ -234,13 +234,13 @@ def encode(
     entropy : {"huffman", "huffman-fixed", "context"}
         Huffman tables made for this picture, or the best fixed ones: a rate band of the plan's table set,
         else the typical tables of T.81. "context" models each block by its neighbours: the same integers in
-        a seventh to a fifth fewer bytes, at a fraction of the speed; not in JPEG files and refinements.
+        about a sixth fewer bytes, at about a quarter of the speed; not in JPEG files and refinements.
     tables : {"inline", "id"}
         Whether the stream carries the table set or its 8-byte id; then `decode` needs the set.
     slice_rows : int, optional
         Height of a slice in region rows, 1..8192 (even for "420" with odd `region_blocks`, unless one slice
         is all). Slices are what threads, regions of interest and damage control work on. Default: from the
-        size of the picture. In a JPEG file: restart markers as often, by default none.
+        size of the picture, with "context" four times as high. In a JPEG file: restart markers as often, by default none.
     refine : Coefficients or bytes-like, optional
         What the receiver has of this picture: a stream sent before, or its coefficients. Makes a refinement
         stream (docs/bitstream.md, section 10): a region may then be coded as the difference to these, and
