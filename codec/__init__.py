@@ -9,9 +9,9 @@
 (360, 480, 3)
 
 A `QuantPlan` - quantisation tables of several levels, and the level of each region - steers the encoder;
-``entropy="context"`` trades time for bytes, ``refine=`` builds on a stream sent before, ``format="jpeg"`` writes
-for other decoders. A stream is decoded whole, in part, in spite of damage, or to coefficients, and `transcode`
-goes to and from JPEG files without loss. See docs/api.md.
+``entropy="context"`` trades time for bytes, ``refine=`` builds on a stream sent before, ``format="jpeg"``
+writes for other decoders. A stream is decoded whole, in part, in spite of damage, or to coefficients, and
+`transcode` goes to and from JPEG files without loss. See docs/api.md.
 
 Bytes depend on picture, plan and options only: not on threads, processor or machine. All calls release the
 GIL.

@@ -240,7 +240,8 @@ def encode(
     slice_rows : int, optional
         Height of a slice in region rows, 1..8192 (even for "420" with odd `region_blocks`, unless one slice
         is all). Slices are what threads, regions of interest and damage control work on. Default: from the
-        size of the picture, with "context" four times as high. In a JPEG file: restart markers as often, by default none.
+        size of the picture, with "context" four times as high. In a JPEG file: restart markers as often, by
+        default none.
     refine : Coefficients or bytes-like, optional
         What the receiver has of this picture: a stream sent before, or its coefficients. Makes a refinement
         stream (docs/bitstream.md, section 10): a region may then be coded as the difference to these, and

@@ -73,6 +73,8 @@ class _Encode(Command):
             paper=args.paper,
             tables_by_id=args.tables_by_id,
         )
+        if args.format == "jpeg" and args.entropy == "context":
+            raise UsageError("--entropy context cannot go with --format jpeg: it needs an rdct stream")
         if args.paper:
             for option, value, fixed in (
                 ("--subsampling", args.subsampling, "444"),
