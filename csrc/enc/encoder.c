@@ -174,7 +174,7 @@ static int choose_tables(RdctEncoder *encoder, RdctSymbolCounts *counts, RdctHuf
     const RdctBandCost cost = rdct_encoder_is_jpeg(encoder)    ? RDCT_BAND_FREE
                               : encoder->options->tables_by_id ? RDCT_BAND_BY_ID
                                                                : RDCT_BAND_CODED;
-    *band = rdct_choose_band(encoder->plan->set, sample.table, tables, cost, mcu_rows, huffman);
+    *band = rdct_choose_band(encoder->plan->set, &sample, tables, cost, mcu_rows, huffman);
     return RDCT_OK;
 }
 
@@ -200,7 +200,7 @@ static int learn_rates(RdctEncoder *encoder, RdctError *err) {
     clear_counts(encoder);
     for (int y = 0; y < encoder->layout.mcu_high; y++)
         encoder->rows[y].tokens = NULL;
-    return rdct_stock_set_rates(encoder->stock, sample.table, err);
+    return rdct_stock_set_rates(encoder->stock, &sample, err);
 }
 
 static int encode(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
