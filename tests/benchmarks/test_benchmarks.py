@@ -40,6 +40,7 @@ def setting():
     return settings.Setting(Picture("street", small_street()), "444", open_peer(REFERENCE))
 
 
+@pytest.mark.slow
 def test_are_collected_when_asked_for():
     done = run_pytest("benchmarks", "--collect-only", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -159,6 +160,7 @@ def test_decoders_that_differ_are_noticed(setting):
         test_decode.check_close(pixels, pixels ^ 4)
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_a_run_without_data_draws_its_picture_and_records(tmp_path):
     out = tmp_path / "run.json"
