@@ -161,7 +161,6 @@ def test_decoders_that_differ_are_noticed(setting):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_run_without_data_draws_its_picture_and_records(tmp_path):
     out = tmp_path / "run.json"
     rows = "benchmarks/test_plan.py::test_plan_of_map[420]"
