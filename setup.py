@@ -29,7 +29,7 @@ def under(pattern: str) -> list[str]:
 core = Extension(
     "codec._core",
     sources=["codec/_core.pyx", *under("*.c")],
-    depends=["codec/rdct.pxd", *under("*.h")],
+    depends=["codec/rdct.pxd", "codec/_core_borrowed.pxi", "codec/_core_functions.pxi", *under("*.h")],
     include_dirs=["csrc", "csrc/include", numpy.get_include()],
     define_macros=[("RDCT_VERSION", f'"{VERSION}"'), ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
     extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden", "-pthread"],

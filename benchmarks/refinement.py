@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from PIL import Image
 
 import codec
 
-__all__ = ["Row", "as_markdown", "main", "measure"]
+__all__ = ["Row", "as_markdown", "main", "measure", "numbers", "pictures"]
 
 SUFFIXES = {".jpg", ".png", ".webp"}
 
@@ -104,7 +104,8 @@ def as_markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _pictures(paths: Sequence[Path], every: int) -> Iterator[np.ndarray]:
+def pictures(paths: Sequence[Path], every: int) -> Iterator[np.ndarray]:
+    """The pictures named, of a folder every so many, as u8 [H, W, 3]."""
     files = []
     for path in paths:
         if path.is_dir():
@@ -116,7 +117,8 @@ def _pictures(paths: Sequence[Path], every: int) -> Iterator[np.ndarray]:
             yield np.asarray(image.convert("RGB"))
 
 
-def _numbers(kind: type) -> object:
+def numbers(kind: type) -> Callable[[str], list]:
+    """What turns "1,2" into a list, for argparse."""
     return lambda text: [kind(value) for value in text.split(",")]
 
 
@@ -126,11 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE_OR_FOLDER")
     parser.add_argument("--every", type=int, default=1, help="of a folder, every N-th picture")
-    parser.add_argument("--fine", type=_numbers(int), default=[75, 90])
-    parser.add_argument("--ratios", type=_numbers(float), default=[1.5, 2, 3, 4, 6, 8])
+    parser.add_argument("--fine", type=numbers(int), default=[75, 90])
+    parser.add_argument("--ratios", type=numbers(float), default=[1.5, 2, 3, 4, 6, 8])
     parser.add_argument("--subsampling", default="420", choices=["444", "422", "420"])
     options = parser.parse_args(arguments)
-    images = _pictures(options.pictures, options.every)
+    images = pictures(options.pictures, options.every)
     print(as_markdown(measure(images, options.fine, options.ratios, options.subsampling)))
     return 0
 

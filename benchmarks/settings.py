@@ -16,6 +16,7 @@ from rdct.vision.metrics import psnr
 
 __all__ = [
     "BYTES_TOLERANCE",
+    "CONTEXT_SHARE",
     "LEVELS",
     "PSNR_TOLERANCE",
     "RATES",
@@ -33,6 +34,8 @@ PSNR_TOLERANCE = 0.05
 BYTES_TOLERANCE = 1.0
 #: Fixed Huffman tables may cost this much over those made for the picture.
 FIXED_TOLERANCE = 1.03
+#: Context-modelled, a stream must have at most this share of the bytes it has with Huffman tables of its own.
+CONTEXT_SHARE = 0.9
 #: The peers are one library, but two take its fast DCT below quality 96: they may differ by this much.
 PEERS_DB, PEERS_BYTES = 0.3, 0.02
 LEVELS = 16
@@ -223,7 +226,9 @@ class Setting:
         return coarser(largest_accepted(lambda regions: suffices(coarser(regions)), 0, order.size))
 
     def stream(self, name: str) -> Stream:
-        """What decoders read: "huffman", "huffman-fixed", "jpeg", "16 levels", or "peer": the peer's JPEG."""
+        """What decoders read: "huffman", "huffman-fixed", "context", "jpeg", "16 levels", or "peer", the
+        peer's JPEG.
+        """
         if name not in self._streams:
             encode, rgb, subsampling = self._encoder.encode, self.picture.rgb, self.subsampling
             if name == "peer":

@@ -38,6 +38,8 @@ VARIANTS = {
         Variant("huffman, 16 levels", "16 levels", base="huffman"),
         Variant("huffman-fixed", "huffman-fixed", base="huffman"),
         Variant("huffman-fixed, 2 threads", "huffman-fixed", threads=2, base="huffman-fixed"),
+        Variant("context", "context", base="huffman"),
+        Variant("context, 2 threads", "context", threads=2, base="context"),
         Variant("our JPEG", "jpeg", base="huffman"),
         Variant("the peer's JPEG", "peer", base="huffman"),
         Variant("the peer's JPEG, 2 threads", "peer", threads=2, base="the peer's JPEG"),

@@ -8,9 +8,13 @@
 >>> codec.decode(data).shape
 (360, 480, 3)
 
-A `QuantPlan` - quantisation tables of several levels, and the level of each region - steers the encoder; see
-docs/api.md. Bytes depend on picture, plan and options only: not on threads, processor or machine. All calls
-release the GIL.
+A `QuantPlan` - quantisation tables of several levels, and the level of each region - steers the encoder;
+``entropy="context"`` trades time for bytes, ``refine=`` builds on a stream sent before, ``format="jpeg"``
+writes for other decoders. A stream is decoded whole, in part, in spite of damage, or to coefficients, and
+`transcode` goes to and from JPEG files without loss. See docs/api.md.
+
+Bytes depend on picture, plan and options only: not on threads, processor or machine. All calls release the
+GIL.
 """
 
 from codec import errors, pillow
@@ -38,9 +42,10 @@ from codec.errors import (
     UnsupportedError,
 )
 from codec.level_map import decode_level_map, encode_level_map
+from codec.results import Coefficients, EncodeStats, Header, Planes
 from codec.tables import ZIGZAG, huffman_lengths, ijg_table
 from codec.transcode import transcode
-from codec.types import SKIP, Coefficients, EncodeStats, Header, Planes, QuantPlan, TableSet, map_shape
+from codec.types import SKIP, QuantPlan, TableSet, map_shape
 
 #: The one place where the version of the distribution is written; setup.py hands it to the C core.
 __version__ = "0.1.0"

@@ -64,6 +64,18 @@ class BaseView:
         height: int,
     ) -> None: ...
 
+@final
+class DecodeInput:
+    def __init__(
+        self,
+        data: Any,
+        base: _Arrays | None,
+        refine: BaseView | None,
+        sets: tuple[TableSetView, ...],
+        max_pixels: int,
+        damage: Damage | None,
+    ) -> None: ...
+
 def version() -> str: ...
 def tables_ijg(quality: int) -> np.ndarray: ...
 def tables_from_log(log_base: np.ndarray, log_offset: np.ndarray) -> np.ndarray: ...

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from codec import arguments
 from codec.damage import LostSlice
 from codec.decoder import Decoder
 from codec.encoder import Encoder
-from codec.types import QuantPlan, _integer
+from codec.types import QuantPlan
 
 __all__ = ["decode_batch", "encode_batch"]
 
@@ -23,7 +24,7 @@ def _run(
     """[work(make(), job) for job in jobs], with one `make()` a thread. Raises the error of the first job that
     failed.
     """
-    threads = min(_integer("threads", threads, 1, 256), len(jobs))
+    threads = min(arguments.integer("threads", threads, 1, 256), len(jobs))
     results: list[Any] = [None] * len(jobs)
     failures: list[tuple[int, BaseException]] = []
     counter = iter(range(len(jobs)))

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from codec import _core, errors
+from codec import _core, arguments, errors
 from codec.damage import Concealment, LostSlice
-from codec.encoder import _context, _image
 from codec.refine import MAX_PIXELS, base_view
-from codec.types import Coefficients, Header, Planes, TableSet, _integer, _planes_as, _scaled
+from codec.results import Coefficients, Header, Planes
+from codec.types import TableSet, _scaled
+from codec.worker import Worker
 
 __all__ = ["Decoder", "decode", "decode_coefficients", "decode_planes", "read_header"]
 
@@ -23,23 +24,13 @@ _FORMAT_NAMES = {value: name for name, value in _core.FORMATS.items()}
 _ENTROPY_NAMES = {value: name for name, value in _core.ENTROPIES.items()}
 
 
-def _sets(table_sets: Any) -> tuple[TableSet, ...]:
-    if isinstance(table_sets, TableSet):
-        raise TypeError("table_sets must be an iterable of TableSet; write (table_set,)")
-    sets = tuple(table_sets)
-    for i, one in enumerate(sets):
-        if not isinstance(one, TableSet):
-            raise TypeError(f"table_sets[{i}] must be a TableSet, got {type(one).__name__}")
-    return sets
-
-
 def _views(sets: tuple[TableSet, ...]) -> tuple[_core.TableSetView, ...]:
     return tuple(one._view for one in sets)
 
 
 def _bounded(data: Any, max_pixels: Any) -> tuple[dict[str, Any], int]:
     """The fixed-size header fields, once the picture is known to be within the limit; and the limit."""
-    limit = _integer("max_pixels", max_pixels, 1, 2**62)
+    limit = arguments.integer("max_pixels", max_pixels, 1, 2**62)
     info = _core.read_header(data)
     pixels = info["width"] * info["height"]
     if pixels > limit:
@@ -76,7 +67,7 @@ def read_header(data: Any, table_sets: Iterable[TableSet] = ()) -> Header:
         As `decode`.
     """
     info = _core.read_header(data)
-    sets = _sets(table_sets)
+    sets = arguments.sets(table_sets)
     known = not info["tables_by_id"] or any(one.id == info["id"] for one in sets)
     steps, level_map = _arrays(data, info, sets, want_tables=known)
     same = (
@@ -116,40 +107,7 @@ def read_header(data: Any, table_sets: Iterable[TableSet] = ()) -> Header:
     )
 
 
-def _output(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """`out` if it can take the picture in place, a new array if it is None."""
-    if out is None:
-        return np.empty(shape, dtype)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a numpy array, got {type(out).__name__}")
-    if out.dtype != dtype:
-        raise TypeError(f"out must have dtype {dtype}, got {out.dtype}; the argument dtype says which")
-    if out.shape != shape:
-        raise ValueError(f"out must have shape {list(shape)}, got {list(out.shape)}")
-    if not (out.flags.writeable and out.flags.aligned):
-        raise ValueError("out must be writable and aligned")
-    channels, size = (1, out.itemsize) if len(shape) == 2 else (shape[2], out.itemsize)
-    pixels = out.strides[1] == channels * size or shape[1] == 1
-    if not pixels or (len(shape) == 3 and out.strides[2] != size):
-        raise ValueError(f"out must have contiguous pixels in a row, got strides {list(out.strides)}")
-    if abs(out.strides[0]) < shape[1] * channels * size and shape[0] > 1:
-        raise ValueError(f"out must not have overlapping rows, got row stride {out.strides[0]}")
-    return out
-
-
-def _roi(roi: Any, width: int, height: int) -> tuple[int, int, int, int]:
-    try:
-        x0, y0, x1, y1 = roi
-    except (TypeError, ValueError):
-        raise ValueError(f"roi must be (x0, y0, x1, y1), got {roi!r}") from None
-    x0, x1 = _integer("roi x0", x0, 0, width - 1), _integer("roi x1", x1, 1, width)
-    y0, y1 = _integer("roi y0", y0, 0, height - 1), _integer("roi y1", y1, 1, height)
-    if x0 >= x1 or y0 >= y1:
-        raise ValueError(f"roi must have x0 < x1 and y0 < y1, got {(x0, y0, x1, y1)}")
-    return x0, y0, x1, y1
-
-
-class Decoder:
+class Decoder(Worker):
     """Decodes picture after picture with the same scratch memory and threads.
 
     Results are those of `decode`. One call at a time: a call while another thread is inside raises
@@ -162,19 +120,6 @@ class Decoder:
     cpu : str
         As in `Encoder`. Pixels depend on neither.
     """
-
-    def __init__(self, *, threads: int = 1, cpu: str = "auto") -> None:
-        self._context = _context(threads, cpu)
-
-    @property
-    def threads(self) -> int:
-        """Number of threads."""
-        return self._context.threads
-
-    @property
-    def cpu(self) -> str:
-        """The instruction set in use: "c", "ssse3", ..."""
-        return self._context.cpu
 
     def decode(
         self,
@@ -195,13 +140,13 @@ class Decoder:
         dtype = np.dtype(dtype)
         if dtype.name not in _core.SAMPLE_TYPES or not dtype.isnative:
             raise ValueError(f"dtype must be one of uint8, uint16, float32, got {dtype}")
-        sets = _sets(table_sets)
+        sets = arguments.sets(table_sets)
         info, limit = _bounded(data, max_pixels)
         width, height, channels = info["width"], info["height"], info["components"]
         if roi is not None:
-            roi = _roi(roi, width, height)
+            roi = arguments.roi(roi, width, height)
             width, height = roi[2] - roi[0], roi[3] - roi[1]
-        array = _output(out, (height, width) if channels == 1 else (height, width, channels), dtype)
+        array = arguments.output(out, (height, width) if channels == 1 else (height, width, channels), dtype)
         planes = None if base is None else self._base(base, info)
         view = None if refine is None else base_view(refine, sets, limit)
         sample_type = _core.SAMPLE_TYPES[dtype.name]
@@ -225,7 +170,7 @@ class Decoder:
     ) -> Planes:
         """As the function `decode_planes`."""
         concealment = Concealment(on_damage, report)
-        sets = _sets(table_sets)
+        sets = arguments.sets(table_sets)
         info, limit = _bounded(data, max_pixels)
         width, height, subsampling = info["width"], info["height"], info["subsampling"]
         base_planes = None if base is None else self._base(base, info)
@@ -246,7 +191,7 @@ class Decoder:
         max_pixels: int = MAX_PIXELS,
     ) -> Coefficients:
         """As the function `decode_coefficients`."""
-        sets = _sets(table_sets)
+        sets = arguments.sets(table_sets)
         info, limit = _bounded(data, max_pixels)
         width, height, subsampling = info["width"], info["height"], info["subsampling"]
         steps, level_map = _arrays(data, info, sets, want_tables=True)
@@ -263,7 +208,7 @@ class Decoder:
         subsampling = _SUBSAMPLING_NAMES[info["subsampling"]]
         expected = f"{info['width']} x {info['height']}, subsampling {subsampling!r}"
         if not isinstance(base, Planes):
-            array = _image(base, "base")
+            array = arguments.image(base, "base")
             if (array.ndim == 2) != (subsampling == "grey"):
                 raise ValueError(f"base must be a picture of {expected}, got shape {list(array.shape)}")
             height, width = array.shape[:2]
@@ -275,7 +220,7 @@ class Decoder:
         if base.fraction_bits not in (3, 4):
             raise ValueError(f"base.fraction_bits must be 3 or 4, got {base.fraction_bits}")
         shapes = _core.geometry(info["width"], info["height"], info["subsampling"])[1]
-        planes = _planes_as("base.planes", base.planes, shapes)
+        planes = arguments.planes_as("base.planes", base.planes, shapes)
         return planes if base.fraction_bits == 4 else tuple(plane * np.int16(2) for plane in planes)
 
 

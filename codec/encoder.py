@@ -3,23 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from codec import _core
+from codec import _core, arguments
 from codec.refine import MAX_PIXELS, REFINE_LIMIT, base_view, limit_in_thousandths
-from codec.types import (
-    Coefficients,
-    EncodeStats,
-    Planes,
-    QuantPlan,
-    _choice,
-    _integer,
-    _planes_as,
-    _size,
-    map_shape,
-)
+from codec.results import Coefficients, EncodeStats, Planes
+from codec.types import QuantPlan, TableSet, map_shape
+from codec.worker import Worker
 
 __all__ = [
     "Encoder",
@@ -34,44 +25,6 @@ __all__ = [
 
 _TABLES = {"inline": 0, "id": 1}
 _MAX_SLICE_ROWS = 8192
-
-
-def _context(threads: Any, cpu: Any) -> _core.Context:
-    return _core.Context(_integer("threads", threads, 1, 256), _choice("cpu", cpu, _core.CPUS))
-
-
-def _image(image: Any, name: str = "image") -> np.ndarray:
-    """uint8 [H,W] or [H,W,3] with pixels contiguous in a row: the caller's memory if it is so already, else
-    one copy.
-    """
-    if type(image).__module__.partition(".")[0] == "PIL":
-        raise TypeError(
-            f'{name} is a Pillow image; pass numpy.asarray(image.convert("RGB")), or "L" for grey'
-        )
-    array = np.asarray(image)
-    if array.dtype != np.uint8:
-        raise TypeError(
-            f"{name} must be uint8 with values 0..255, got {type(image).__name__} of dtype {array.dtype}"
-        )
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)):
-        raise ValueError(f"{name} must have shape [H, W], [H, W, 1] or [H, W, 3], got {list(array.shape)}")
-    height, width, channels = _size(f"{name}.shape", array.shape)
-    if array.ndim == 3 and channels == 1:
-        array = array[:, :, 0]
-    samples = channels == 1 or array.strides[2] == 1
-    pixels = array.strides[1] == channels or width == 1
-    rows = abs(array.strides[0]) >= width * channels or height == 1  # less: rows that share memory
-    return array if samples and pixels and rows else array.copy(order="C")
-
-
-def _subsampling(image: np.ndarray, subsampling: Any) -> int:
-    """The subsampling to use: a grey picture has no chroma, so there is nothing to choose."""
-    value = _choice("subsampling", subsampling, _core.SUBSAMPLINGS)
-    if image.ndim == 2:
-        return _core.SUBSAMPLINGS["grey"]
-    if value == _core.SUBSAMPLINGS["grey"]:
-        raise ValueError(f"subsampling 'grey' needs an image [H, W] or [H, W, 1], got {list(image.shape)}")
-    return value
 
 
 def _plan(plan: Any, height: int, width: int) -> QuantPlan:
@@ -98,35 +51,30 @@ def _plan_or_quality(plan: Any, quality: Any, height: int, width: int) -> QuantP
 
 def _options(
     subsampling: int,
+    known: Iterable[TableSet] = (),
     *,
     format: str = "rdct",
     entropy: str = "huffman",
     tables: str = "inline",
     slice_rows: int | None = None,
-) -> tuple[int, int, int, int, int]:
-    """The options of `encode` as the integers of RdctEncodeOptions, but for those of `_refinement`."""
-    c_format = _choice("format", format, _core.FORMATS)
-    c_entropy = _choice("entropy", entropy, _core.ENTROPIES)
-    by_id = _choice("tables", tables, _TABLES)
+    refine: Any = None,
+    refine_limit: Any = REFINE_LIMIT,
+) -> tuple[int, int, int, int, int, _core.BaseView | None, int]:
+    """The options of `encode` as RdctEncodeOptions has them; `known` sets serve to read `refine`."""
+    c_format = arguments.choice("format", format, _core.FORMATS)
+    c_entropy = arguments.choice("entropy", entropy, _core.ENTROPIES)
+    by_id = arguments.choice("tables", tables, _TABLES)
     if by_id and format == "jpeg":
         raise ValueError("tables='id' needs format='rdct': a JPEG file carries its tables")
-    rows = 0 if slice_rows is None else _integer("slice_rows", slice_rows, 1, _MAX_SLICE_ROWS)
-    return subsampling, c_format, c_entropy, by_id, rows
-
-
-def _refinement(
-    plan: QuantPlan, format: str, refine: Any, refine_limit: Any
-) -> tuple[_core.BaseView | None, int]:
-    """And those: the base and the limit of a refinement stream."""
+    rows = 0 if slice_rows is None else arguments.integer("slice_rows", slice_rows, 1, _MAX_SLICE_ROWS)
     limit = limit_in_thousandths(refine_limit)
-    if refine is None:
-        return None, limit
-    if format == "jpeg":
+    if refine is not None and format == "jpeg":
         raise ValueError("refine needs format='rdct': JPEG has no refinement streams")
-    return base_view(refine, (plan.table_set,), MAX_PIXELS), limit
+    base = None if refine is None else base_view(refine, known, MAX_PIXELS)
+    return subsampling, c_format, c_entropy, by_id, rows, base, limit
 
 
-class Encoder:
+class Encoder(Worker):
     """Encodes picture after picture with the same scratch memory and threads.
 
     Results are those of `encode`: an encoder remembers nothing but memory. One call at a time: a call while
@@ -149,19 +97,6 @@ class Encoder:
     >>> [encoder.encode(frame) == encode(frame) for frame in frames]
     [True, True, True]
     """
-
-    def __init__(self, *, threads: int = 1, cpu: str = "auto") -> None:
-        self._context = _context(threads, cpu)
-
-    @property
-    def threads(self) -> int:
-        """Number of threads."""
-        return self._context.threads
-
-    @property
-    def cpu(self) -> str:
-        """The instruction set in use: "c", "ssse3", ..."""
-        return self._context.cpu
 
     def encode(
         self,
@@ -210,52 +145,47 @@ class Encoder:
         subsampling: str = "444",
         out: Any = None,
         want_stats: bool = False,
-        refine: Any = None,
-        refine_limit: Any = REFINE_LIMIT,
         **options: Any,
     ) -> tuple[Any, Any]:
-        array = _image(image)
-        c_options = _options(_subsampling(array, subsampling), **options)
+        array = arguments.image(image)
         plan = _plan_or_quality(plan, quality, *array.shape[:2])
-        refinement = _refinement(plan, options.get("format", "rdct"), refine, refine_limit)
-        return self._context.encode(array, plan._view, (*c_options, *refinement), out, want_stats)
+        value = arguments.subsampling(array, subsampling)
+        c_options = _options(value, (plan.table_set,), **options)
+        return self._context.encode(array, plan._view, c_options, out, want_stats)
 
     def encode_coefficients(
         self,
         coefficients: Coefficients,
         plan: QuantPlan | None = None,
-        *,
-        refine: Any = None,
-        refine_limit: float | None = REFINE_LIMIT,
         **options: Any,
     ) -> bytes:
         """As the function `encode_coefficients`."""
         if not isinstance(coefficients, Coefficients):
             raise TypeError(f"coefficients must be Coefficients, got {type(coefficients).__name__}")
-        height, width, _ = _size("coefficients (height, width)", (coefficients.height, coefficients.width))
-        subsampling = _choice("coefficients.subsampling", coefficients.subsampling, _core.SUBSAMPLINGS)
-        c_options = _options(subsampling, **options)
+        size = coefficients.height, coefficients.width
+        height, width, _ = arguments.size("coefficients (height, width)", size)
+        name = coefficients.subsampling
+        subsampling = arguments.choice("coefficients.subsampling", name, _core.SUBSAMPLINGS)
         if plan is None:
             plan = QuantPlan(coefficients.tables, coefficients.level_map, coefficients.region_blocks)
         plan = _plan(plan, height, width)
+        c_options = _options(subsampling, (plan.table_set,), **options)
         shapes = _core.geometry(width, height, subsampling)[0]
-        planes = _planes_as("coefficients.planes", coefficients.planes, shapes)
-        refinement = _refinement(plan, options.get("format", "rdct"), refine, refine_limit)
-        c_options = (*c_options, *refinement)
+        planes = arguments.planes_as("coefficients.planes", coefficients.planes, shapes)
         return self._context.encode_coefficients(planes, width, height, plan._view, c_options)[0]
 
     def encode_planes(self, image: Any, subsampling: str = "444") -> Planes:
         """As the function `encode_planes`."""
-        array = _image(image)
-        value = _subsampling(array, subsampling)
+        array = arguments.image(image)
+        value = arguments.subsampling(array, subsampling)
         height, width = array.shape[:2]
         planes = self._context.encode_planes(array, value)
         return Planes(planes, "grey" if array.ndim == 2 else subsampling, width, height, fraction_bits=3)
 
     def quantize(self, image: Any, plan: QuantPlan, subsampling: str = "444") -> Coefficients:
         """As the function `quantize`."""
-        array = _image(image)
-        value = _subsampling(array, subsampling)
+        array = arguments.image(image)
+        value = arguments.subsampling(array, subsampling)
         height, width = array.shape[:2]
         plan = _plan(plan, height, width)
         planes = self._context.quantize(array, plan._view, value)
@@ -304,13 +234,14 @@ def encode(
     entropy : {"huffman", "huffman-fixed", "context"}
         Huffman tables made for this picture, or the best fixed ones: a rate band of the plan's table set,
         else the typical tables of T.81. "context" models each block by its neighbours: the same integers in
-        a seventh to a fifth fewer bytes, at a fraction of the speed; not in JPEG files and refinements.
+        about a sixth fewer bytes, at about a quarter of the speed; not in JPEG files and refinements.
     tables : {"inline", "id"}
         Whether the stream carries the table set or its 8-byte id; then `decode` needs the set.
     slice_rows : int, optional
         Height of a slice in region rows, 1..8192 (even for "420" with odd `region_blocks`, unless one slice
         is all). Slices are what threads, regions of interest and damage control work on. Default: from the
-        size of the picture. In a JPEG file: restart markers as often, by default none.
+        size of the picture, with "context" four times as high. In a JPEG file: restart markers as often, by
+        default none.
     refine : Coefficients or bytes-like, optional
         What the receiver has of this picture: a stream sent before, or its coefficients. Makes a refinement
         stream (docs/bitstream.md, section 10): a region may then be coded as the difference to these, and
@@ -423,8 +354,8 @@ def encode_bound(image_shape: Any, subsampling: str = "444") -> int:
     >>> encode_bound((480, 640, 3)) > 480 * 640 * 3
     True
     """
-    height, width, channels = _size("image_shape", image_shape)
-    value = _choice("subsampling", subsampling, _core.SUBSAMPLINGS)
+    height, width, channels = arguments.size("image_shape", image_shape)
+    value = arguments.choice("subsampling", subsampling, _core.SUBSAMPLINGS)
     if channels == 1:
         value = _core.SUBSAMPLINGS["grey"]
     elif value == _core.SUBSAMPLINGS["grey"]:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from codec import _core
-from codec.types import _frozen, _integer
+from codec import _core, arguments
 
 __all__ = ["decode_level_map", "encode_level_map"]
 
@@ -44,10 +43,10 @@ def encode_level_map(level_map: Any, levels: int) -> bytes:
     >>> len(data) < 64, np.array_equal(decode_level_map(data, (43, 86), 16), level_map)
     (True, True)
     """
-    levels = _integer("levels", levels, 1, _core.MAX_LEVELS)
-    array = _frozen("level_map", level_map, np.uint8, (None, None), 0, 255)
+    levels = arguments.integer("levels", levels, 1, _core.MAX_LEVELS)
+    array = arguments.frozen("level_map", level_map, np.uint8, (None, None), 0, 255)
     for name, side in zip(("rows", "columns"), array.shape, strict=True):
-        _integer(f"number of {name} of level_map", side, 1, _MAX_SIDE)
+        arguments.integer(f"number of {name} of level_map", side, 1, _MAX_SIDE)
     return _core.encode_level_map(array, levels)
 
 
@@ -76,6 +75,6 @@ def decode_level_map(data: Any, shape: tuple[int, int], levels: int) -> np.ndarr
         rows, cols = shape
     except (TypeError, ValueError):
         raise ValueError(f"shape must be (rows, cols), got {shape!r}") from None
-    rows = _integer("shape[0]", rows, 1, _MAX_SIDE)
-    cols = _integer("shape[1]", cols, 1, _MAX_SIDE)
-    return _core.decode_level_map(data, rows, cols, _integer("levels", levels, 1, _core.MAX_LEVELS))
+    rows = arguments.integer("shape[0]", rows, 1, _MAX_SIDE)
+    cols = arguments.integer("shape[1]", cols, 1, _MAX_SIDE)
+    return _core.decode_level_map(data, rows, cols, arguments.integer("levels", levels, 1, _core.MAX_LEVELS))

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import IO, Any
 
-from codec.decoder import _sets, decode
+from codec import arguments
+from codec.decoder import decode
 from codec.encoder import encode
 from codec.errors import CodecError
 from codec.types import TableSet
@@ -67,7 +68,7 @@ def register(*, table_sets: Iterable[TableSet] = ()) -> None:
     """
     from PIL import Image
 
-    sets = _sets(table_sets)
+    sets = arguments.sets(table_sets)
     image_file, decoder = _classes()
     Image.register_open(_FORMAT, image_file, _accept)
     Image.register_decoder("rdct", decoder)

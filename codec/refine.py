@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from codec import _core
-from codec.types import Coefficients, TableSet, _choice, _frozen, _integer, _planes_as, _size
+from codec import _core, arguments
+from codec.results import Coefficients
+from codec.types import TableSet
 
 __all__ = ["MAX_PIXELS", "REFINE_LIMIT", "base_view", "limit_in_thousandths"]
 
@@ -44,10 +45,11 @@ def base_view(refine: Any, table_sets: Iterable[TableSet], max_pixels: Any) -> _
         from codec.decoder import Decoder  # which imports this module
 
         refine = Decoder().decode_coefficients(refine, table_sets, max_pixels=max_pixels)
-    height, width, _ = _size("refine (height, width)", (refine.height, refine.width))
-    subsampling = _choice("refine.subsampling", refine.subsampling, _core.SUBSAMPLINGS)
-    region_blocks = _integer("refine.region_blocks", refine.region_blocks, 1, _core.MAX_REGION_BLOCKS)
-    planes = _planes_as("refine.planes", refine.planes, _core.geometry(width, height, subsampling)[0])
-    steps = _frozen("refine.tables", refine.tables, np.uint16, (None, 3, 8, 8), 0, _core.MAX_STEP)
-    level_map = _frozen("refine.level_map", refine.level_map, np.uint8, (None, None), 0, 255)
-    return _core.BaseView(planes, steps, level_map, region_blocks, subsampling, width, height)
+    height, width, _ = arguments.size("refine (height, width)", (refine.height, refine.width))
+    subsampling = arguments.choice("refine.subsampling", refine.subsampling, _core.SUBSAMPLINGS)
+    region = arguments.integer("refine.region_blocks", refine.region_blocks, 1, _core.MAX_REGION_BLOCKS)
+    shapes = _core.geometry(width, height, subsampling)[0]
+    planes = arguments.planes_as("refine.planes", refine.planes, shapes)
+    steps = arguments.frozen("refine.tables", refine.tables, np.uint16, (None, 3, 8, 8), 0, _core.MAX_STEP)
+    level_map = arguments.frozen("refine.level_map", refine.level_map, np.uint8, (None, None), 0, 255)
+    return _core.BaseView(planes, steps, level_map, region, subsampling, width, height)

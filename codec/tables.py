@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from codec import _core
-from codec.types import _integer
+from codec import _core, arguments
 
 __all__ = ["ZIGZAG", "huffman_lengths", "ijg_table"]
 
@@ -43,7 +42,7 @@ def ijg_table(quality: int) -> np.ndarray:
     >>> ijg_table(50)[0, 0]
     array([16, 11, 10, 16, 24, 40, 51, 61], dtype=uint16)
     """
-    return _core.tables_ijg(_integer("quality", quality, 1, 100))
+    return _core.tables_ijg(arguments.integer("quality", quality, 1, 100))
 
 
 def huffman_lengths(counts: Any) -> np.ndarray:

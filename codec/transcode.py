@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from codec import _core, errors
-from codec.decoder import MAX_PIXELS, Decoder, _arrays, _bounded, _sets
+from codec import _core, arguments, errors
+from codec.decoder import MAX_PIXELS, Decoder, _arrays, _bounded
 from codec.encoder import Encoder, _options
+from codec.results import Coefficients
 from codec.tables import ZIGZAG
-from codec.types import Coefficients, QuantPlan, TableSet
+from codec.types import QuantPlan, TableSet
 
 __all__ = ["transcode"]
 
@@ -102,7 +103,7 @@ def transcode(
     """
     options = {"format": format, "entropy": entropy, "tables": tables, "slice_rows": slice_rows}
     _options(0, **options)  # a wrong argument is named before any work is done
-    sets = _sets(table_sets)
+    sets = arguments.sets(table_sets)
     encoder = Encoder(threads=threads, cpu=cpu)
     info, _ = _bounded(data, max_pixels)
     coefficients = Decoder(threads=threads, cpu=cpu).decode_coefficients(data, sets, max_pixels=max_pixels)

@@ -1,104 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into the codec and what comes out of it, besides pictures and bytes.
+"""What steers the codec: table sets and plans.
 
-All of them are frozen and check themselves when they are made, so a `QuantPlan` that exists is a plan that
-can be used. Array members are read-only copies where they steer the codec, and plain arrays of the caller's
-where they are results.
+They are frozen and check themselves when they are made, so a `QuantPlan` that exists is a plan that can be
+used. Their arrays are read-only copies.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from operator import index
 from typing import Any
 
 import numpy as np
 
-from codec import _core
+from codec import _core, arguments
 
-__all__ = [
-    "SKIP",
-    "Coefficients",
-    "EncodeStats",
-    "Header",
-    "Planes",
-    "QuantPlan",
-    "TableSet",
-    "map_shape",
-]
+__all__ = ["SKIP", "QuantPlan", "TableSet", "map_shape"]
 
 #: Level value of a region without coefficients.
 SKIP: int = _core.SKIP
-
-
-def _integer(name: str, value: Any, low: int, high: int) -> int:
-    """`value` as an int in low..high, or the error that says so."""
-    try:
-        number = index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer {low}..{high}, got {type(value).__name__}") from None
-    if not low <= number <= high:
-        raise ValueError(f"{name} must be {low}..{high}, got {number}")
-    return number
-
-
-def _choice(name: str, value: Any, allowed: dict[str, int]) -> int:
-    """The integer behind an option string."""
-    try:
-        return allowed[value]
-    except (KeyError, TypeError):
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}") from None
-
-
-def _frozen(
-    name: str, value: Any, dtype: type, shape: tuple[int | None, ...], low: int, high: int
-) -> np.ndarray:
-    """A read-only C-contiguous copy of an integer array whose shape and values are checked."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be an integer array, got dtype {array.dtype}")
-    if array.ndim != len(shape) or any(
-        want is not None and want != got for want, got in zip(shape, array.shape, strict=True)
-    ):
-        wanted = ", ".join("n" if want is None else str(want) for want in shape)
-        raise ValueError(f"{name} must have shape [{wanted}], got {list(array.shape)}")
-    if array.size and (array.min() < low or array.max() > high):
-        raise ValueError(f"{name} must hold values {low}..{high}, got {array.min()}..{array.max()}")
-    copy = np.array(array, dtype=dtype, order="C")
-    copy.flags.writeable = False
-    return copy
-
-
-def _planes_as(name: str, planes: Any, shapes: tuple[tuple[int, ...], ...]) -> tuple[np.ndarray, ...]:
-    """The arrays as int16 of these shapes, C-contiguous: copied only where they are not."""
-    planes = tuple(planes)
-    if len(planes) != len(shapes):
-        raise ValueError(f"{name} must hold {len(shapes)} arrays, got {len(planes)}")
-    for i, (plane, shape) in enumerate(zip(planes, shapes, strict=True)):
-        if not isinstance(plane, np.ndarray) or plane.dtype != np.int16:
-            found = f"dtype {plane.dtype}" if isinstance(plane, np.ndarray) else type(plane).__name__
-            raise TypeError(f"{name}[{i}] must be an int16 array, got {found}")
-        if plane.shape != shape:
-            raise ValueError(f"{name}[{i}] must have shape {list(shape)}, got {list(plane.shape)}")
-    return tuple(np.ascontiguousarray(plane) for plane in planes)
-
-
-def _size(name: str, shape: Any) -> tuple[int, int, int]:
-    """(height, width, channels) of an image shape [H,W], [H,W,1] or [H,W,3]."""
-    try:
-        sides = tuple(index(side) for side in shape)
-    except TypeError:
-        raise TypeError(f"{name} must be a shape of integers, (H, W) or (H, W, 3), got {shape!r}") from None
-    if len(sides) == 2:
-        sides = (*sides, 1)
-    if len(sides) != 3 or sides[2] not in (1, 3):
-        raise ValueError(f"{name} must be (H, W), (H, W, 1) or (H, W, 3), got {tuple(shape)}")
-    height, width, channels = sides
-    for side, what in ((height, "height"), (width, "width")):
-        if not 1 <= side <= _core.MAX_SIDE:
-            raise ValueError(f"{name} has {what} {side}, allowed is 1..{_core.MAX_SIDE}")
-    return height, width, channels
 
 
 def map_shape(height: int, width: int, region_blocks: int = 3) -> tuple[int, int]:
@@ -123,9 +43,9 @@ def map_shape(height: int, width: int, region_blocks: int = 3) -> tuple[int, int
     >>> map_shape(1, 1, region_blocks=8)
     (1, 1)
     """
-    height = _integer("height", height, 1, _core.MAX_SIDE)
-    width = _integer("width", width, 1, _core.MAX_SIDE)
-    region = 8 * _integer("region_blocks", region_blocks, 1, _core.MAX_REGION_BLOCKS)
+    height = arguments.integer("height", height, 1, _core.MAX_SIDE)
+    width = arguments.integer("width", width, 1, _core.MAX_SIDE)
+    region = 8 * arguments.integer("region_blocks", region_blocks, 1, _core.MAX_REGION_BLOCKS)
     return -(-height // region), -(-width // region)
 
 
@@ -172,17 +92,17 @@ class TableSet:
     def __post_init__(self) -> None:
         import hashlib
 
-        tables = _frozen("tables", self.tables, np.uint16, (None, 3, 8, 8), 1, _core.MAX_STEP)
-        _integer("number of levels (tables.shape[0])", len(tables), 1, _core.MAX_LEVELS)
+        tables = arguments.frozen("tables", self.tables, np.uint16, (None, 3, 8, 8), 1, _core.MAX_STEP)
+        arguments.integer("number of levels (tables.shape[0])", len(tables), 1, _core.MAX_LEVELS)
         bands = np.empty((0, 4, 256), np.uint8) if self.bands is None else self.bands
-        bands = _frozen("bands", bands, np.uint8, (None, 4, 256), 0, 16)
-        _integer("number of bands (bands.shape[0])", len(bands), 0, _core.MAX_BANDS)
+        bands = arguments.frozen("bands", bands, np.uint8, (None, 4, 256), 0, 16)
+        arguments.integer("number of bands (bands.shape[0])", len(bands), 0, _core.MAX_BANDS)
         base, offset = self.log_base, self.log_offset
         if (base is None) != (offset is None):
             raise ValueError("log_base and log_offset belong together: give both or neither")
         if base is not None:
-            base = _frozen("log_base", base, np.uint8, (3, 8, 8), 0, 255)
-            offset = _frozen("log_offset", offset, np.int8, (len(tables),), -128, 127)
+            base = arguments.frozen("log_base", base, np.uint8, (3, 8, 8), 0, 255)
+            offset = arguments.frozen("log_offset", offset, np.int8, (len(tables),), -128, 127)
             if not np.array_equal(_core.tables_from_log(base, offset), tables):
                 raise ValueError(
                     "tables must be what log_base and log_offset give; TableSet.from_log makes such a set"
@@ -223,15 +143,15 @@ class TableSet:
         >>> TableSet.from_log(np.full((3, 8, 8), 64), [-16, 0, 16]).tables[:, 0, 0, 0]
         array([ 8, 16, 32], dtype=uint16)
         """
-        base = _frozen("log_base", log_base, np.uint8, (3, 8, 8), 0, 255)
-        offset = _frozen("log_offset", log_offset, np.int8, (None,), -128, 127)
-        _integer("number of levels (log_offset.shape[0])", len(offset), 1, _core.MAX_LEVELS)
+        base = arguments.frozen("log_base", log_base, np.uint8, (3, 8, 8), 0, 255)
+        offset = arguments.frozen("log_offset", log_offset, np.int8, (None,), -128, 127)
+        arguments.integer("number of levels (log_offset.shape[0])", len(offset), 1, _core.MAX_LEVELS)
         return cls(_core.tables_from_log(base, offset), bands, base, offset)
 
     @classmethod
     def ijg(cls, quality: int) -> TableSet:
         """The one-level set of JPEG's example tables at `quality` 1..100, as libjpeg scales them."""
-        return cls(_core.tables_ijg(_integer("quality", quality, 1, 100))[np.newaxis])
+        return cls(_core.tables_ijg(arguments.integer("quality", quality, 1, 100))[np.newaxis])
 
     @classmethod
     def from_bytes(cls, data: Any) -> TableSet:
@@ -344,7 +264,7 @@ class QuantPlan:
 
     def __init__(self, tables: Any, level_map: Any, region_blocks: int = 3, scale: float = 1.0) -> None:
         table_set = tables if isinstance(tables, TableSet) else TableSet(tables)
-        level_map = _frozen("level_map", level_map, np.uint8, (None, None), 0, 255)
+        level_map = arguments.frozen("level_map", level_map, np.uint8, (None, None), 0, 255)
         if level_map.size == 0:
             raise ValueError(f"level_map must not be empty, got shape {list(level_map.shape)}")
         wrong = level_map[(level_map >= table_set.levels) & (level_map != SKIP)]
@@ -352,7 +272,7 @@ class QuantPlan:
             raise ValueError(
                 f"level_map must hold levels 0..{table_set.levels - 1} or {SKIP} (SKIP), got {wrong.max()}"
             )
-        region_blocks = _integer("region_blocks", region_blocks, 1, _core.MAX_REGION_BLOCKS)
+        region_blocks = arguments.integer("region_blocks", region_blocks, 1, _core.MAX_REGION_BLOCKS)
         try:
             scale = float(scale)
         except (TypeError, ValueError):
@@ -386,7 +306,7 @@ class QuantPlan:
         """
         if image_shape is None:
             raise TypeError("image_shape is needed: the (H, W) of the picture to encode")
-        height, width, _ = _size("image_shape", image_shape)
+        height, width, _ = arguments.size("image_shape", image_shape)
         shape = map_shape(height, width, region_blocks)
         return cls(TableSet.ijg(quality), np.zeros(shape, np.uint8), region_blocks)
 
@@ -448,187 +368,3 @@ class QuantPlan:
 def _scaled(tables: np.ndarray, scale_q8: int) -> np.ndarray:
     """The rule of docs/bitstream.md, section 1, for uint16 [L, 3, 8, 8]."""
     return np.clip((tables.astype(np.uint32) * scale_q8 + 128) >> 8, 1, _core.MAX_STEP).astype(np.uint16)
-
-
-@dataclass(frozen=True, eq=False)
-class Coefficients:
-    """Quantised coefficients of a picture, and what is needed to read them.
-
-    Attributes
-    ----------
-    planes : tuple of ndarray, int16, shape [by, bx, 8, 8]
-        One per component (Y, Cb, Cr; grey: Y), blocks in rows, frequencies in natural order ``[v, u]``. They
-        cover whole MCUs, so padding blocks are included. A coefficient in JPEG units is ``value * step``,
-        clamped to -2048..2047.
-    tables : ndarray, uint16, shape [L, 3, 8, 8]
-        The steps, scale applied.
-    level_map : ndarray, uint8, shape [rows, cols]
-        Level or SKIP of each region; a file in JPEG format has zeros.
-    region_blocks : int
-    subsampling : str
-        "444", "422", "420" or "grey".
-    width, height : int
-        Of the picture in pixels.
-    """
-
-    planes: tuple[np.ndarray, ...] = field(repr=False)
-    tables: np.ndarray = field(repr=False)
-    level_map: np.ndarray = field(repr=False)
-    region_blocks: int
-    subsampling: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, eq=False)
-class Planes:
-    """Samples of a picture before colour conversion.
-
-    Attributes
-    ----------
-    planes : tuple of ndarray, int16, shape [h, w]
-        One per component (Y, Cb, Cr; grey: Y): ``(sample - 128) * 2 ** fraction_bits``. They cover whole
-        MCUs; chroma is at its own resolution.
-    subsampling : str
-        "444", "422", "420" or "grey".
-    width, height : int
-        Of the picture in pixels.
-    fraction_bits : int
-        3 from `encode_planes`, 4 from `decode_planes`.
-    """
-
-    planes: tuple[np.ndarray, ...] = field(repr=False)
-    subsampling: str
-    width: int
-    height: int
-    fraction_bits: int
-
-
-@dataclass(frozen=True, eq=False)
-class Header:
-    """What a stream says about itself, from `read_header`.
-
-    Attributes
-    ----------
-    format : str
-        "rdct" or "jpeg".
-    version : int
-        Of the format.
-    width, height : int
-        Pixels.
-    subsampling : str
-        "444", "422", "420" or "grey".
-    entropy : str
-        "huffman" or "huffman-fixed".
-    levels, region_blocks, scale
-        As in `QuantPlan`. A file in JPEG format has one level, scale 1.
-    tables : str
-        "inline" or "id".
-    table_set_id : str or None
-        16 hexadecimal digits if the stream names its table set by id.
-    band : int
-        Rate band of fixed Huffman tables; 254 = tables in the stream, 255 = typical tables of T.81, -1 = made
-        for this picture.
-    level_map : ndarray, uint8, shape [rows, cols]
-    steps : ndarray, uint16, shape [L, 3, 8, 8], or None
-        Quantisation steps in use, natural order, scale applied. None if the set is named by id and was not
-        given. The chroma tables of a grey picture mean nothing.
-    has_skip : bool
-        The level map holds SKIP.
-    slices, slice_rows : int
-        Number of slices and their height in region rows.
-    header_bytes, table_bytes, huffman_bytes, map_bytes, index_bytes, slice_bytes : int
-        Where the bytes are: everything before the first slice; of these quantisation tables, Huffman tables,
-        level map and slice index; and the slices.
-    refine : bool
-        A refinement stream: `decode` needs its base.
-    refine_hash : str or None
-        16 hexadecimal digits: the hash of that base.
-    refine_bytes : int
-        Bytes of the hash and of what says which regions are refined.
-    total_bytes : int
-        Length of the data.
-    restart_interval : int
-        JPEG: MCUs between restart markers, 0 for none.
-    """
-
-    format: str
-    version: int
-    width: int
-    height: int
-    subsampling: str
-    entropy: str
-    levels: int
-    region_blocks: int
-    scale: float
-    tables: str
-    table_set_id: str | None
-    band: int
-    level_map: np.ndarray = field(repr=False)
-    steps: np.ndarray | None = field(repr=False)
-    has_skip: bool
-    slices: int
-    slice_rows: int
-    header_bytes: int
-    table_bytes: int
-    huffman_bytes: int
-    map_bytes: int
-    index_bytes: int
-    slice_bytes: int
-    total_bytes: int
-    restart_interval: int
-    refine: bool
-    refine_hash: str | None
-    refine_bytes: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the decoded picture: (H, W, 3), grey (H, W)."""
-        return (self.height, self.width) if self.subsampling == "grey" else (self.height, self.width, 3)
-
-    @property
-    def bpp(self) -> float:
-        """Bits per pixel of the whole stream."""
-        return 8 * self.total_bytes / (self.width * self.height)
-
-
-@dataclass(frozen=True, eq=False)
-class EncodeStats:
-    """Where the bytes of a stream went, from `encode_with_stats`.
-
-    Attributes
-    ----------
-    total_bytes, header_bytes, table_bytes, huffman_bytes, map_bytes, index_bytes, slice_bytes : int
-        As in `Header`.
-    blocks, skipped_blocks, nonzero : int
-        Coded 8x8 blocks, SKIP blocks, nonzero quantised coefficients; of refined blocks, differences.
-    dc_symbols : ndarray, int64, shape [2, 12]
-        How often each DC category was coded: luma, chroma.
-    ac_symbols : ndarray, int64, shape [2, 256]
-        How often each AC symbol ``run * 16 + size`` was coded: luma, chroma.
-    slices : int
-    band : int
-        As in `Header`.
-    refine_bytes : int
-        As in `Header`.
-    refined_regions, fresh_regions : int
-        Of a refinement stream: how many regions are coded in either way.
-    """
-
-    total_bytes: int
-    header_bytes: int
-    table_bytes: int
-    huffman_bytes: int
-    map_bytes: int
-    index_bytes: int
-    slice_bytes: int
-    blocks: int
-    skipped_blocks: int
-    nonzero: int
-    dc_symbols: np.ndarray = field(repr=False)
-    ac_symbols: np.ndarray = field(repr=False)
-    slices: int
-    band: int
-    refine_bytes: int
-    refined_regions: int
-    fresh_regions: int

@@ -28,11 +28,11 @@ int rdct_sample_index(int mcu_rows, int mcu_row) {
 }
 
 /* Extra bits are the same whatever the tables. */
-static int64_t code_bits(const RdctHuffmanLengths *huffman, const int64_t counts[4][256], int tables) {
+static int64_t code_bits(const RdctHuffmanLengths *huffman, const RdctSymbolCounts *counts, int tables) {
     int64_t bits = 0;
     for (int t = 0; t < tables; t++)
         for (int symbol = 0; symbol < 256; symbol++)
-            bits += counts[t][symbol] * huffman->lengths[t][symbol];
+            bits += counts->table[t][symbol] * huffman->lengths[t][symbol];
     return bits;
 }
 
@@ -44,7 +44,7 @@ static int64_t coded_table_bits(const RdctHuffmanLengths *huffman, int tables) {
     return 8 * (int64_t)rdct_range_encoder_finish(&range);
 }
 
-int rdct_choose_band(const RdctTableSet *set, const int64_t counts[4][256], int tables, RdctBandCost cost, int mcu_rows,
+int rdct_choose_band(const RdctTableSet *set, const RdctSymbolCounts *counts, int tables, RdctBandCost cost, int mcu_rows,
                      const RdctHuffmanLengths **huffman) {
     const int sampled = rdct_sample_rows(mcu_rows);
     int64_t best = code_bits(&rdct_annex_k, counts, tables) * mcu_rows / sampled;

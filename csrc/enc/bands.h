@@ -3,6 +3,7 @@
 #ifndef RDCT_ENC_BANDS_H
 #define RDCT_ENC_BANDS_H
 
+#include "enc/symbols.h"
 #include "rdct.h"
 
 enum { RDCT_BAND_INLINE = 254, RDCT_BAND_ANNEX_K = 255 };
@@ -17,7 +18,7 @@ int rdct_sample_index(int mcu_rows, int mcu_row); /* the i of a sampled row */
 typedef enum RdctBandCost { RDCT_BAND_BY_ID, RDCT_BAND_CODED, RDCT_BAND_FREE } RdctBandCost;
 
 /* tables: 4, or 2 for grey. Returns the band number for header and stats; *huffman points into set or at Annex K. */
-int rdct_choose_band(const RdctTableSet *set, const int64_t counts[4][256], int tables, RdctBandCost cost, int mcu_rows,
+int rdct_choose_band(const RdctTableSet *set, const RdctSymbolCounts *counts, int tables, RdctBandCost cost, int mcu_rows,
                      const RdctHuffmanLengths **huffman);
 
 #endif

@@ -14,18 +14,11 @@
 #include "enc/bands.h"
 #include "enc/check.h"
 #include "enc/refine.h"
-#include "stream/header.h"
-#include "stream/jfif.h"
 
 #include <string.h>
 
-#define MAX_SLICE_BYTES INT32_MAX /* of the index */
-#define CONTEXT_SLICE_ROWS 4      /* times the usual default */
-#define SLICE_END_ROOM 32         /* what the last bits of a slice may touch */
-
-static int is_jpeg(const RdctEncoder *encoder) {
-    return encoder->options->format == RDCT_FORMAT_JPEG;
-}
+#define CONTEXT_SLICE_ROWS 4 /* times the usual default */
+#define SLICE_END_ROOM 32    /* what the last bits of a slice may touch */
 
 static int bad_block(const RdctEncoder *encoder, const RdctBadBlock *bad, int mcu_row, RdctError *err) {
     const int c = bad->component, wide = encoder->layout.blocks_wide[c], v = c == 0 ? encoder->layout.v_samp : 1;
@@ -78,7 +71,7 @@ static void sample_job(void *arg, int index, int worker) {
 
 /* Room for one more MCU row behind `used` bytes; the block may move. */
 static uint8_t *reserve_row(const RdctEncoder *encoder, const RdctTokenRow *row, RdctScratch *scratch, size_t used) {
-    const size_t needed = used + rdct_tokens_room(row, is_jpeg(encoder));
+    const size_t needed = used + rdct_tokens_room(row, rdct_encoder_is_jpeg(encoder));
     return rdct_scratch_grow(scratch, used, needed <= scratch->size ? needed : needed + 2 * scratch->size);
 }
 
@@ -105,11 +98,11 @@ static int code_slice(RdctEncoder *encoder, int slice, int worker) {
         if (data == NULL)
             return RDCT_ERR_MEMORY;
         writer.next = data + used;
-        rdct_tokens_write(row, &encoder->codes, is_jpeg(encoder), &writer);
+        rdct_tokens_write(row, &encoder->codes, rdct_encoder_is_jpeg(encoder), &writer);
     }
     const uint8_t *start = data + own->used;
-    encoder->sizes[slice] = (size_t)(rdct_bitwriter_finish(&writer, is_jpeg(encoder), is_jpeg(encoder)) - start);
-    encoder->crcs[slice] = is_jpeg(encoder) ? 0 : encoder->ctx->dsp.crc32c(start, encoder->sizes[slice]);
+    encoder->sizes[slice] = (size_t)(rdct_bitwriter_finish(&writer, rdct_encoder_is_jpeg(encoder), rdct_encoder_is_jpeg(encoder)) - start);
+    encoder->crcs[slice] = rdct_encoder_is_jpeg(encoder) ? 0 : encoder->ctx->dsp.crc32c(start, encoder->sizes[slice]);
     encoder->slices[slice].worker = worker;
     encoder->slices[slice].offset = own->used;
     own->used += encoder->sizes[slice];
@@ -178,70 +171,10 @@ static int choose_tables(RdctEncoder *encoder, RdctSymbolCounts *counts, RdctHuf
     rdct_pool_run(encoder->ctx->pool, rdct_sample_rows(mcu_rows), sample_job, encoder);
     sum_counts(encoder, &sample);
     clear_counts(encoder);
-    const RdctBandCost cost = is_jpeg(encoder) ? RDCT_BAND_FREE : encoder->options->tables_by_id ? RDCT_BAND_BY_ID : RDCT_BAND_CODED;
-    *band = rdct_choose_band(encoder->plan->set, sample.table, tables, cost, mcu_rows, huffman);
-    return RDCT_OK;
-}
-
-static int write_header(RdctEncoder *encoder, const RdctHuffmanLengths *huffman, int band, uint8_t *out, size_t capacity, size_t *size,
-                        RdctEncodeStats *stats, RdctError *err) {
-    const RdctLayout *layout = &encoder->layout;
-    if (is_jpeg(encoder)) {
-        const int interval = layout->slices > 1 ? layout->slice_rows * layout->region_blocks / layout->v_samp * layout->mcu_wide : 0;
-        const uint16_t *steps = encoder->stock != NULL ? encoder->stock->base : encoder->steps + 192 * encoder->plan->level_map[0];
-        return rdct_jfif_write(layout, steps, huffman, interval, out, capacity, size, stats, err);
-    }
-    const RdctHeaderInput input = {
-        .layout = layout,
-        .plan = encoder->plan,
-        .modes = encoder->options->refine != NULL ? encoder->refine.modes : NULL,
-        .refine_hash = encoder->refine.hash,
-        .entropy = encoder->options->entropy,
-        .tables_by_id = encoder->options->tables_by_id,
-        .band = band,
-        .huffman = huffman,
-        .slice_sizes = encoder->sizes,
-        .slice_crcs = encoder->crcs,
-    };
-    return rdct_header_write(&input, out, capacity, size, stats, err);
-}
-
-/* Header, then the slices from wherever the workers left them; JPEG has markers between and behind them. */
-static int assemble(RdctEncoder *encoder, const RdctHuffmanLengths *huffman, int band, size_t *size, RdctEncodeStats *stats,
-                    RdctError *err) {
-    const RdctLayout *layout = &encoder->layout;
-    size_t bound = 2, header = 0;
-    for (int i = 0; i < layout->slices; i++) {
-        if (!is_jpeg(encoder) && encoder->sizes[i] > MAX_SLICE_BYTES)
-            return rdct_fail(err, RDCT_ERR_ARGUMENT, "slice_bytes", "slice %d has %lld bytes, above 2^31 - 1: slice_rows must be lower", i,
-                             (long long)encoder->sizes[i]);
-        bound += encoder->sizes[i] + 2;
-    }
-    bound += is_jpeg(encoder) ? RDCT_JFIF_BOUND : rdct_header_bound(layout, encoder->plan->set->levels);
-    uint8_t *out = rdct_scratch_reserve(&encoder->ctx->output, bound, 1);
-    if (out == NULL)
-        return rdct_fail(err, RDCT_ERR_MEMORY, "memory", "no memory for a stream of %lld bytes", (long long)bound);
-    RDCT_TRY(write_header(encoder, huffman, band, out, bound, &header, stats, err));
-    size_t used = header;
-    for (int i = 0; i < layout->slices; i++) {
-        const RdctEncodedSlice *slice = &encoder->slices[i];
-        if (is_jpeg(encoder) && i > 0) {
-            out[used++] = 0xFF;
-            out[used++] = (uint8_t)(0xD0 + (i - 1) % 8); /* RSTn */
-        }
-        if (encoder->sizes[i] > 0)
-            memcpy(out + used, (uint8_t *)encoder->ctx->per_worker[slice->worker].data + slice->offset, encoder->sizes[i]);
-        used += encoder->sizes[i];
-    }
-    if (is_jpeg(encoder)) {
-        out[used++] = 0xFF;
-        out[used++] = 0xD9; /* EOI */
-    }
-    if (stats != NULL) {
-        stats->total_bytes = (int64_t)used;
-        stats->slice_bytes = (int64_t)(used - header);
-    }
-    *size = used;
+    const RdctBandCost cost = rdct_encoder_is_jpeg(encoder)    ? RDCT_BAND_FREE
+                              : encoder->options->tables_by_id ? RDCT_BAND_BY_ID
+                                                               : RDCT_BAND_CODED;
+    *band = rdct_choose_band(encoder->plan->set, &sample, tables, cost, mcu_rows, huffman);
     return RDCT_OK;
 }
 
@@ -267,7 +200,7 @@ static int learn_rates(RdctEncoder *encoder, RdctError *err) {
     clear_counts(encoder);
     for (int y = 0; y < encoder->layout.mcu_high; y++)
         encoder->rows[y].tokens = NULL;
-    return rdct_stock_set_rates(encoder->stock, sample.table, err);
+    return rdct_stock_set_rates(encoder->stock, &sample, err);
 }
 
 static int encode(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
@@ -295,7 +228,7 @@ static int encode(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, Rd
         stats->fresh_regions = encoder->refine.regions[0];
         stats->refined_regions = encoder->refine.regions[1];
     }
-    return assemble(encoder, huffman, band, size, stats, err);
+    return rdct_encoder_assemble(encoder, huffman, band, size, stats, err);
 }
 
 static void context_job(void *arg, int slice, int worker) {
@@ -316,7 +249,7 @@ static int encode_by_context(RdctEncoder *encoder, size_t *size, RdctEncodeStats
         memset(stats, 0, sizeof *stats);
         fill_stats(stats, &counts, encoder->layout.slices, -1);
     }
-    return assemble(encoder, NULL, -1, size, stats, err);
+    return rdct_encoder_assemble(encoder, NULL, -1, size, stats, err);
 }
 
 /* Checks the arguments both entrances share and starts the encoder. */
@@ -350,7 +283,7 @@ static RdctKept kept_rows(const RdctEncoder *encoder) {
 static int finish(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
     RDCT_TRY(rdct_encoder_setup(encoder, kept_rows(encoder), err));
     RDCT_TRY(rdct_check_options(encoder->options, encoder->plan, &encoder->layout, encoder->steps, encoder->image == NULL, err));
-    if (is_jpeg(encoder) && rdct_stock_needed(encoder->plan))
+    if (rdct_encoder_is_jpeg(encoder) && rdct_stock_needed(encoder->plan))
         RDCT_TRY(rdct_encoder_setup_stock(encoder, err));
     if (encoder->options->refine != NULL)
         RDCT_TRY(rdct_refine_setup(encoder, err));

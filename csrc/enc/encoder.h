@@ -59,6 +59,10 @@ typedef struct RdctEncoder {
     int count;                         /* count while coding: the caller wants statistics */
 } RdctEncoder;
 
+static inline int rdct_encoder_is_jpeg(const RdctEncoder *encoder) {
+    return encoder->options->format == RDCT_FORMAT_JPEG;
+}
+
 /* As Huffman coding has its slices made by jobs of encoder.c, so has context modelling by one of these. */
 int rdct_context_setup(RdctEncoder *encoder, RdctError *err);
 int rdct_context_code_slice(RdctEncoder *encoder, int slice, int worker, RdctError *err);
@@ -73,5 +77,8 @@ int rdct_encoder_load_row(const RdctEncoder *encoder, int mcu_row, int worker, R
 int rdct_encoder_prepare_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err);
 /* The tokens of a row: those kept, or made now. *row is valid until the worker's next row unless the row is kept. */
 int rdct_encoder_token_row(RdctEncoder *encoder, int mcu_row, int worker, RdctTokenRow **row, RdctError *err);
+/* Once all slices are coded: the stream into the output of the context, with the tables, or of the band, that coded it. */
+int rdct_encoder_assemble(RdctEncoder *encoder, const RdctHuffmanLengths *huffman, int band, size_t *size, RdctEncodeStats *stats,
+                          RdctError *err);
 
 #endif

@@ -17,7 +17,7 @@ enum { BIT = RDCT_RDO_BIT, WEIGHT_SHIFT = 24, MAX_SIZE = 10, END_OF_BLOCK = 0x00
 
 /* Rounding to steps T has the error T^2 / 12, and a bit divides it by 4: one bit buys (ln 2 / 6) T^2, lambda. So T^2 is worth
  * 6 / ln 2 = 8.66 bits. */
-enum { BITS_OF_SQUARED_STEP = (int)(8.66 * BIT + 0.5) };
+enum { BITS_OF_SQUARED_STEP = (866 * BIT + 50) / 100 };
 
 /* A value of a smaller size saves at most the longest code and its extra bits. */
 enum { MOST_SAVED = 26 * BIT };

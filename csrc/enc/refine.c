@@ -215,16 +215,16 @@ static int price(Trial *trial, Coding coding, RdctError *err) {
     const int tables = encoder->layout.components == 1 ? 2 : 4;
     RdctHuffmanLengths optimal;
     const RdctHuffmanLengths *huffman = &optimal;
-    int64_t sum[4][256] = {{0}};
+    RdctSymbolCounts sum = {0};
     for (int worker = 0; worker < rdct_pool_threads(encoder->ctx->pool); worker++)
         for (int t = 0; t < 4; t++)
             for (int symbol = 0; symbol < 256; symbol++)
-                sum[t][symbol] += trial->counts[worker][coding].table[t][symbol];
+                sum.table[t][symbol] += trial->counts[worker][coding].table[t][symbol];
     if (encoder->options->entropy == RDCT_HUFFMAN_FIXED)
-        (void)rdct_choose_band(encoder->plan->set, sum, tables, RDCT_BAND_FREE, encoder->layout.mcu_high, &huffman);
+        (void)rdct_choose_band(encoder->plan->set, &sum, tables, RDCT_BAND_FREE, encoder->layout.mcu_high, &huffman);
     else
         for (int t = 0; t < 4; t++)
-            RDCT_TRY(rdct_huffman_lengths(sum[t], optimal.lengths[t], err));
+            RDCT_TRY(rdct_huffman_lengths(sum.table[t], optimal.lengths[t], err));
     for (int kind = 0; kind < TOKEN_KINDS; kind++)
         trial->bits[coding][kind] = (uint8_t)(huffman->lengths[kind >> TABLE_SHIFT][kind & 255] + (kind & 15));
     return RDCT_OK;

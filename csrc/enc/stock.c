@@ -54,13 +54,13 @@ void rdct_stock_init(RdctStock *stock, const RdctPlan *plan, const uint16_t *ste
         rdct_rdo_rates_init(&stock->rates[chroma], rdct_annex_k.lengths[2 * chroma + 1]);
 }
 
-int rdct_stock_set_rates(RdctStock *stock, const int64_t counts[4][256], RdctError *err) {
+int rdct_stock_set_rates(RdctStock *stock, const RdctSymbolCounts *counts, RdctError *err) {
     for (int chroma = 0; chroma < 2; chroma++) {
         const int t = 2 * chroma + 1;
         int64_t once_more[256];
         uint8_t lengths[256];
         for (int symbol = 0; symbol < 256; symbol++)
-            once_more[symbol] = counts[t][symbol] + (rdct_annex_k.lengths[t][symbol] > 0);
+            once_more[symbol] = counts->table[t][symbol] + (rdct_annex_k.lengths[t][symbol] > 0);
         RDCT_TRY(rdct_huffman_lengths(once_more, lengths, err));
         rdct_rdo_rates_init(&stock->rates[chroma], lengths);
     }

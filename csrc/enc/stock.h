@@ -9,6 +9,7 @@
 #include "dsp/dsp.h"
 #include "enc/rdo.h"
 #include "enc/rows.h"
+#include "enc/symbols.h"
 
 typedef struct RdctStock {
     uint16_t base[192];    /* [3][64], natural order, 1..255 */
@@ -23,7 +24,7 @@ int rdct_stock_needed(const RdctPlan *plan);
 /* steps: u16 [levels][3][64], scaled. stock->tables and ->whole are set. */
 void rdct_stock_init(RdctStock *stock, const RdctPlan *plan, const uint16_t *steps);
 /* What symbols cost: from how often each occurred, whatever did not being rare. */
-int rdct_stock_set_rates(RdctStock *stock, const int64_t counts[4][256], RdctError *err);
+int rdct_stock_set_rates(RdctStock *stock, const RdctSymbolCounts *counts, RdctError *err);
 /* The row's blocks, loaded and rounded to the base table, into the best for their levels; they have level 0 afterwards. */
 void rdct_stock_refine(const RdctStock *stock, const RdctDsp *dsp, const RdctLayout *layout, const RdctRowWork *work, int worker);
 

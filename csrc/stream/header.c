@@ -62,7 +62,10 @@ static int read_start(RdctCursor *cursor, RdctHeader *info, int *map_coded, Rdct
     info->refine = flags >> 5 & 1;
     *map_coded = flags >> 6 & 1;
     info->components = info->subsampling == RDCT_GREY ? 1 : 3;
-    if (info->entropy > RDCT_CONTEXT || (info->entropy == RDCT_CONTEXT && info->refine))
+    if (info->entropy == RDCT_CONTEXT && info->refine)
+        return rdct_fail_at(err, RDCT_ERR_UNSUPPORTED, "entropy", 5, -1,
+                            "context-modelled refinement streams are not read by this version");
+    if (info->entropy > RDCT_CONTEXT)
         return rdct_fail_at(err, RDCT_ERR_UNSUPPORTED, "entropy", 5, -1, "entropy coding %d is not read by this version", info->entropy);
     return RDCT_OK;
 }

@@ -4,14 +4,13 @@
 ...     for frame in source:
 ...         print(frame.index, frame.time_s, frame.image.shape)
 
-A source gives every frame it has, in order. What cannot keep up with a live one wraps it in `LatestFrame`,
-which drops all but the newest and counts them.
+A source gives every frame it has, in order. What cannot keep up with a live one takes the latest and counts
+the others: `rdct.offload.feed.Feed`.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from types import TracebackType
 
 import numpy as np
 
-__all__ = ["DEFAULT_FPS", "PICTURES", "Frame", "LatestFrame", "Source", "SourceError", "open_source"]
+__all__ = ["DEFAULT_FPS", "PICTURES", "Frame", "Source", "SourceError", "open_source"]
 
 #: Of folders, which do not say theirs.
 DEFAULT_FPS = 15.0
@@ -174,73 +173,3 @@ def open_source(
     from rdct.vision.frames_video import VideoSource
 
     return VideoSource(text, fps=fps, live=bool(live), loop=loop)
-
-
-class LatestFrame:
-    """The newest frame of a live source, read by a thread; those that came in between are dropped.
-
-    Iterate over it as over the source. The thread owns the source from now on and closes it.
-
-    Parameters
-    ----------
-    source : Source
-
-    Attributes
-    ----------
-    source : Source
-    frames_dropped : int
-        Frames read that no one took because a newer one came.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.frames_dropped = 0
-        self._changed = threading.Condition()
-        self._latest: Frame | None = None
-        self._error: BaseException | None = None
-        self._ended = self._closing = False
-        self._reader = threading.Thread(target=self._read, name=f"frames of {source.name}", daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        try:
-            with self.source:
-                for frame in self.source:
-                    with self._changed:
-                        if self._closing:
-                            return
-                        self.frames_dropped += self._latest is not None
-                        self._latest = frame
-                        self._changed.notify_all()
-        except BaseException as error:  # handed to whoever iterates
-            self._error = error
-        finally:
-            with self._changed:
-                self._ended = True
-                self._changed.notify_all()
-
-    def __iter__(self) -> Iterator[Frame]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._latest is not None or self._ended or self._closing)
-                frame, self._latest = self._latest, None
-            if frame is None:
-                if self._error is not None:
-                    raise self._error
-                return
-            yield frame
-
-    def close(self, timeout_s: float = 5.0) -> None:
-        """Stop reading. A read that hangs in a device is waited for no longer than this."""
-        with self._changed:
-            self._closing, self._latest = True, None
-            self._changed.notify_all()
-        self._reader.join(timeout_s)
-
-    def __enter__(self) -> LatestFrame:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

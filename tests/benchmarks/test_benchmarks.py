@@ -40,6 +40,7 @@ def setting():
     return settings.Setting(Picture("street", small_street()), "444", open_peer(REFERENCE))
 
 
+@pytest.mark.slow
 def test_are_collected_when_asked_for():
     done = run_pytest("benchmarks", "--collect-only", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -37,6 +37,8 @@ RUN = {
         ),
         entry("decode 420", "simplejpeg", 0.008),
         entry("decode 420", "huffman-fixed", 0.010),
+        entry("encode 420", "context", 0.020),
+        entry("decode 420", "context", 0.050),
         entry("kernel fdct", "avx2", 0.0001, unit="samples"),
     ],
 }
@@ -91,6 +93,8 @@ def test_targets_are_judged(file):
     assert "| yes |" in judged["encode 444", "huffman-fixed"]
     assert "| no |" in judged["encode 444", "huffman-fixed, 16 levels"]
     assert "| no |" in judged["decode 420", "huffman-fixed"]
+    assert "| 60 MP/s | 100 MP/s | yes |" in judged["encode 420", "context"]
+    assert "| 60 MP/s | 40 MP/s | no |" in judged["decode 420", "context"]
 
 
 def test_emulated_range_beside_the_ratio(file):

@@ -16,8 +16,8 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 MAINS = {
-    "encode": ("stac.cli", "main_encode"),
-    "decode": ("stac.cli", "main_decode"),
+    "encode": ("stac.cli_encode", "main"),
+    "decode": ("stac.cli_decode", "main"),
     "edge": ("rdct.offload.cli_edge", "main"),
     "serve": ("rdct.offload.cli_serve", "main"),
 }
@@ -51,17 +51,17 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def encode(capfdbinary):
     """Run stac-encode in this process: .code, .out (bytes), .err (str)."""
-    from stac.cli import main_encode
+    from stac.cli_encode import main
 
-    return lambda *argv: _run(main_encode, argv, capfdbinary)
+    return lambda *argv: _run(main, argv, capfdbinary)
 
 
 @pytest.fixture
 def decode(capfdbinary):
     """Run stac-decode in this process: .code, .out (bytes), .err (str)."""
-    from stac.cli import main_decode
+    from stac.cli_decode import main
 
-    return lambda *argv: _run(main_decode, argv, capfdbinary)
+    return lambda *argv: _run(main, argv, capfdbinary)
 
 
 def _run(main, argv, capture):

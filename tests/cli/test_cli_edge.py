@@ -193,6 +193,7 @@ def test_interrupt_ends_with_the_json(server, frames):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_server_that_is_killed_and_comes_back(serving, edge, frames):
     """In the middle of a run: every frame keeps its Result, and labels come again."""
     for image in list(frames.iterdir()):

@@ -413,7 +413,7 @@ def test_failing_model_file(folder, encode, tiny):
 def test_progress_is_for_terminals(folder, tiny, tiny_tables, monkeypatch, capfd):
     import sys
 
-    from stac.cli import main_encode
+    from stac.cli_encode import main
 
     class Terminal(io.StringIO):
         encoding = "utf-8"
@@ -425,7 +425,7 @@ def test_progress_is_for_terminals(folder, tiny, tiny_tables, monkeypatch, capfd
         monkeypatch.setattr(sys, "stderr", fake)
         Image.open("street.png").save("b.png")
         argv = ["street.png", "b.png", "--no-model", "--tables", str(tiny_tables), "-f"]
-        assert main_encode(argv) == 0
+        assert main(argv) == 0
         assert ("[1/2] street.png ..." in fake.getvalue()) == shown
         assert fake.getvalue().rstrip(" \r").endswith("12 regions\n")
 

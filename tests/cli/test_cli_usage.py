@@ -37,6 +37,10 @@ ENCODE_CASES = [
     (["street.png", "--no-model", "--gradient-at", "raw"], "--gradient-at cannot go with --no-model"),
     (["street.png", "--format", "jpeg", "--paper"], "--paper cannot go with --format jpeg"),
     (["street.png", "--format", "jpeg", "--tables-by-id"], "--tables-by-id cannot go with --format jpeg"),
+    (
+        ["street.png", "--format", "jpeg", "--entropy", "context"],
+        "--entropy context cannot go with --format jpeg",
+    ),
     (["street.png", "--paper", "--subsampling", "420"], "--paper fixes --subsampling 444"),
     (["street.png", "--paper", "--gradient-at", "raw"], "--paper fixes --gradient-at decoded"),
     (["street.png", "--paper", "--entropy", "huffman-fixed"], "--paper fixes --entropy huffman"),

@@ -4,7 +4,7 @@
 import numpy as np
 import pictures
 import pytest
-import reference
+import transform_reference
 
 import codec
 
@@ -32,7 +32,7 @@ def test_planes_are_eighths_rounded_once(subsampling, make):
     assert (
         ours.fraction_bits == 3 and ours.subsampling == subsampling and (ours.height, ours.width) == (67, 91)
     )
-    for plane, exact in zip(ours.planes, reference.ycc_planes(image, subsampling), strict=True):
+    for plane, exact in zip(ours.planes, transform_reference.ycc_planes(image, subsampling), strict=True):
         assert plane.dtype == np.int16 and plane.shape == exact.shape
         error = plane - 8 * exact
         # Half an eighth for the conversion, another half where chroma is averaged.
@@ -83,7 +83,7 @@ def test_forward_transform_against_float64(subsampling, make):
     planes = codec.encode_planes(image, subsampling).planes
     ours = codec.quantize(image, ones(image), subsampling).planes
     for plane, coefficients in zip(planes, ours, strict=True):
-        exact = reference.dct(plane / 8)
+        exact = transform_reference.dct(plane / 8)
         error = coefficients - exact
         assert abs(error).max() < 0.5 + 0.25  # half for rounding, a quarter for the transform
         assert np.mean(coefficients != np.round(exact)) < 0.1
@@ -94,10 +94,10 @@ def test_forward_transform_of_single_waves():
     y, x = np.mgrid[:8, :8]
     for v in range(8):
         for u in range(8):
-            wave = np.outer(reference.BASIS[v], reference.BASIS[u])
+            wave = np.outer(transform_reference.BASIS[v], transform_reference.BASIS[u])
             image = np.clip(np.round(128 + 120 * wave / abs(wave).max()), 0, 255).astype(np.uint8)
             found = codec.quantize(image, ones(image)).planes[0][0, 0]
-            exact = reference.dct(image.astype(float) - 128)[0, 0]
+            exact = transform_reference.dct(image.astype(float) - 128)[0, 0]
             assert abs(found - exact).max() <= 0.7
             assert np.unravel_index(abs(found).argmax(), (8, 8)) == (v, u)
     assert y.shape == x.shape
@@ -106,10 +106,10 @@ def test_forward_transform_of_single_waves():
 def test_extremes_do_not_overflow():
     for v in range(8):
         for u in range(8):
-            sign = np.sign(np.outer(reference.BASIS[v], reference.BASIS[u]))
+            sign = np.sign(np.outer(transform_reference.BASIS[v], transform_reference.BASIS[u]))
             for image in (np.where(sign > 0, 255, 0), np.where(sign > 0, 0, 255)):
                 image = np.tile(image.astype(np.uint8), (2, 2))
-                exact = reference.dct(image.astype(float) - 128)
+                exact = transform_reference.dct(image.astype(float) - 128)
                 found = codec.quantize(image, ones(image)).planes[0]
                 assert abs(found - exact).max() <= 0.75
                 assert abs(codec.decode(codec.encode(image, quality=100)).astype(int) - image).max() <= 1
@@ -124,7 +124,7 @@ def test_inverse_transform_against_float64(subsampling):
         planes = codec.decode_planes(data)
         assert planes.fraction_bits == 4
         for c, (plane, q) in enumerate(zip(planes.planes, coefficients.planes, strict=True)):
-            exact = reference.idct(np.clip(q * coefficients.tables[0, c].astype(int), -2048, 2047))
+            exact = transform_reference.idct(np.clip(q * coefficients.tables[0, c].astype(int), -2048, 2047))
             error = plane / 16 - exact
             assert abs(error).max() < 0.35 and np.sqrt(np.mean(error**2)) < 0.06
 
@@ -141,7 +141,7 @@ def wild(spread):
 def test_inverse_transform_outside_the_picture():
     """Samples may leave 0..255 by a hundred on the way, as they do at strong edges; all others stay exact."""
     planes, data = wild(0.85)
-    exact = reference.idct(planes) + 128
+    exact = transform_reference.idct(planes) + 128
     assert -90 > exact.min() > -128 and 330 < exact.max() < 383
     found = codec.decode(data, dtype=np.float32)
     assert abs(found - np.clip(exact, 0, 255)).max() < 0.3

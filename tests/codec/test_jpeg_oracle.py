@@ -3,10 +3,11 @@
 
 import io
 
+import jpeg_reference
 import numpy as np
 import pictures
 import pytest
-import reference
+import transform_reference
 
 import codec
 
@@ -75,12 +76,12 @@ def test_we_are_nearer_than_pillow(subsampling, make):
     image = make(90, 71, channels=1 if subsampling == "grey" else 3, seed=6)
     for quality in (15, 50, 95):
         data = pillow_encode(image, subsampling, quality=quality)
-        planes, tables = reference.jpeg_coefficients(data)
+        planes, tables = jpeg_reference.jpeg_coefficients(data)
         samples = [
-            reference.idct(np.clip(plane.astype(int) * table, -2048, 2047))
+            transform_reference.idct(np.clip(plane.astype(int) * table, -2048, 2047))
             for plane, table in zip(planes, tables, strict=True)
         ]
-        exact = reference.pixels(samples, subsampling, 71, 90)
+        exact = transform_reference.pixels(samples, subsampling, 71, 90)
         ours, theirs = abs(codec.decode(data) - exact), abs(pillow_decode(data) - exact)
         assert ours.max() < 0.8 and ours.mean() < 0.27  # rounding alone: 0.5 and 0.25
         assert image.ndim == 2 or (ours.max() < theirs.max() and ours.mean() < theirs.mean())
@@ -136,7 +137,7 @@ def test_coefficients_are_those_of_the_file(subsampling, writer):
         else:
             restarts = {"restart_marker_blocks": 5} if writer == "restarts" else {}
             data = pillow_encode(image, subsampling, quality=quality, **restarts)
-        planes, tables = reference.jpeg_coefficients(data)
+        planes, tables = jpeg_reference.jpeg_coefficients(data)
         found = codec.decode_coefficients(data)
         assert len(found.planes) == len(planes)
         assert all(np.array_equal(a, b) for a, b in zip(found.planes, planes, strict=True))
@@ -146,7 +147,7 @@ def test_coefficients_are_those_of_the_file(subsampling, writer):
 @pytest.mark.parametrize("subsampling", [*SAMPLINGS, "grey"])
 def test_our_coefficients_are_near_those_of_libjpeg(subsampling):
     image = pictures.street(64, 96, channels=1 if subsampling == "grey" else 3, seed=4)
-    theirs = reference.jpeg_coefficients(pillow_encode(image, subsampling, quality=75))[0]
+    theirs = jpeg_reference.jpeg_coefficients(pillow_encode(image, subsampling, quality=75))[0]
     ours = codec.decode_coefficients(
         codec.encode(image, quality=75, subsampling=subsampling, format="jpeg")
     ).planes

@@ -67,19 +67,30 @@ def picture(mode, size=(8, 8), form="PNG", **options):
         (b"labels" * 9, "no coded label map"),
         (picture("L", form="JPEG"), "no coded label map"),
         (picture("RGB"), "mode L"),
-        (picture("RGBA", form="WEBP", lossless=True), "mode RGB"),
+        (picture("RGBA", form="WEBP", lossless=True), "one lossless frame without alpha"),
+        (picture("RGB", form="WEBP"), "one lossless frame"),
+        (picture("RGB", (9, 8), form="WEBP", lossless=True), "9 x 8 pixels, max_pixels allows 64"),
+        (picture("RGB", form="WEBP", lossless=True)[:24], "one lossless frame"),
+        (picture("RGB", form="WEBP", lossless=True)[:25], "broken WebP"),
         (picture("L", (9, 8)), "9 x 8 pixels, max_pixels allows 64"),
         (
             picture(
                 "RGB", form="WEBP", lossless=True, save_all=True, append_images=[Image.new("RGB", (8, 8), 9)]
             ),
-            "one frame",
+            "one lossless frame",
         ),
     ],
 )
 def test_other_data_is_refused(data, says):
     with pytest.raises(ProtocolError, match=says):
         decode_labels(data, 64)
+
+
+@pytest.mark.parametrize("size", [(5, 3), (16383, 1), (1, 16383)])
+def test_the_size_is_read_before_the_picture(size):
+    data = picture("RGB", size, form="WEBP", lossless=True)
+    with pytest.raises(ProtocolError, match=f"{size[0]} x {size[1]} pixels, max_pixels"):
+        decode_labels(data[:25], size[0] * size[1] - 1)
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,15 @@ def test_sdist_holds_sources_and_data(sdist_names):
         "LICENSE",
         "README.md",
         "codec/_core.pyx",
+        "codec/_core_borrowed.pxi",
+        "codec/_core_functions.pxi",
+        "codec/_core.pyi",
         "codec/rdct.pxd",
         "csrc/include/rdct.h",
         "csrc/dsp/dsp.h",
     ]
-    wanted += ["rdct/vision/models/data/LICENSE-WEIGHTS", "examples/street.png"]
+    wanted += ["rdct/vision/models/data/LICENSE-WEIGHTS", "examples/street.png", "rdct/offload/offload.proto"]
+    wanted += [str(path.relative_to(ROOT)) for path in (ROOT / "rdct/evaluation/scenarios").glob("*.toml")]
     wanted += [
         str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*.[ch]") if "fuzz" not in path.parts
     ]
@@ -64,7 +68,8 @@ def run_python(code: str) -> str:
         "rdct.vision",
         "rdct.vision.metrics",
         "rdct.evaluation",
-        "stac.cli",
+        "stac.cli_decode",
+        "stac.cli_encode",
         "rdct.offload",
         "rdct.offload.wire",
         "stac.edge",

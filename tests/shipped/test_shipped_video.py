@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import codec
-import grace
 import stac
 from rdct.offload import Hello
 from rdct.offload.driver import Output, Transfer, simulate
 from rdct.offload.link import SimulatedLink
 from rdct.offload.tally import Tally
-from rdct.vision.frames import Frame
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
-import street
-
-FRAMES, FPS = 30, 15
-
-
-@pytest.fixture(scope="module")
-def model():
-    from rdct.vision import models
-
-    return models.load(models.DEFAULT_MODEL)
-
-
-@pytest.fixture(scope="module")
-def tables():
-    return grace.load_tables("bisenet-camvid")
-
-
-@pytest.fixture(scope="module")
-def clip():
-    scene = street.Scene(3, 320, 240)
-    return [Frame(t, t / FPS, scene.frame(t)[0]) for t in range(FRAMES)]
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
-"""Frames from folders and from clips made here: order, times, damage, and who drops what."""
+"""Frames from folders and from clips made here: order, times and damage."""
 
 from __future__ import annotations
 
 import sys
-import threading
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rdct.vision.frames import Frame, LatestFrame, Source, SourceError, open_source
+from rdct.vision.frames import Frame, SourceError, open_source
 from rdct.vision.frames_folder import natural_order
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -60,27 +58,6 @@ def fill_folder(folder, pictures, ending=".png"):
     for i, picture in enumerate(pictures):
         Image.fromarray(picture).save(folder / f"frame{i}{ending}")
     return folder
-
-
-class Counting(Source):
-    """So many frames of one brightness each, one every `pause_s`; then perhaps an error."""
-
-    def __init__(self, count, pause_s=0.0, error=None, gate=None):
-        super().__init__("counting", 100.0, (2, 2), count, live=True)
-        self.count, self.pause_s, self.error, self.gate = count, pause_s, error, gate
-        self.closed = False
-
-    def _pass(self):
-        for i in range(self.count):
-            if self.gate is not None and i:
-                self.gate.wait(10)
-            time.sleep(self.pause_s)
-            yield i / 100, np.full((2, 2, 3), i, np.uint8)
-        if self.error is not None:
-            raise self.error
-
-    def close(self):
-        self.closed = True
 
 
 # ------------------------------------------------------------------------------------------------- folders
@@ -269,50 +246,6 @@ def test_without_pyav_the_error_says_what_to_install(monkeypatch, tmp_path, pict
         open_source(tmp_path / "clip.mp4")
     fill_folder(tmp_path, pictures[:1])
     assert len(list(open_source(tmp_path))) == 1
-
-
-# ----------------------------------------------------------------------------------- the latest frame only
-
-
-def test_nothing_is_dropped_when_frames_are_taken_in_time():
-    source = Counting(5, pause_s=0.02)
-    with LatestFrame(source) as latest:
-        frames = list(latest)
-    assert [frame.index for frame in frames] == list(range(5))
-    assert latest.frames_dropped == 0 and source.closed
-
-
-def test_the_slow_get_the_newest_and_the_rest_is_counted():
-    gate = threading.Event()
-    source = Counting(50, gate=gate)
-    with LatestFrame(source) as latest:
-        frames = iter(latest)
-        assert next(frames).index == 0
-        gate.set()
-        while source.count - 1 > latest.frames_dropped + 1:
-            time.sleep(0.001)
-        assert next(frames).index == 49
-        assert next(frames, None) is None
-    assert latest.frames_dropped == 48
-
-
-def test_an_error_of_the_source_reaches_whoever_iterates():
-    source = Counting(1, error=SourceError("counting broke off"))
-    with LatestFrame(source) as latest:
-        taken = []
-        with pytest.raises(SourceError, match="broke off"):
-            taken.extend(latest)
-    assert source.closed
-
-
-def test_closing_ends_the_reader_and_the_iteration():
-    source = Counting(10_000, pause_s=0.001)
-    latest = LatestFrame(source)
-    frames = iter(latest)
-    next(frames)
-    latest.close()
-    assert source.closed
-    assert next(frames, None) is None
 
 
 def test_a_frame_does_not_print_its_pixels():

@@ -2,7 +2,8 @@
 """docs/bitstream.md, read by a person and written down in Python: a second reader of the format, from bytes
 to quantised coefficients. It shares no line with the C core and is as slow as it is plain.
 
-Also a reader of baseline JPEG files down to quantised coefficients, and the transform in float64.
+What else the page says is beside it: range_reference.py (section 7), context_reference.py (section 11) and
+transform_reference.py (section 9, in float64); jpeg_reference.py reads baseline JPEG files.
 """
 
 import functools
@@ -10,6 +11,7 @@ import hashlib
 from types import SimpleNamespace
 
 import numpy as np
+from range_reference import Models, RangeDecoder, RangeEncoder
 
 SKIP = 255
 
@@ -67,85 +69,6 @@ def crc32c(data):
     for byte in data:
         crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
     return crc ^ 0xFFFFFFFF
-
-
-# --------------------------------------------------------------------------------------------- range coder
-
-
-class RangeDecoder:
-    def __init__(self, data):
-        self.data, self.next = data, 4
-        self.code = int.from_bytes((data + bytes(4))[:4], "big")
-        self.range = 2**32 - 1
-
-    def bit(self, p, _=None):
-        bound = (self.range >> 16) * p
-        if self.code < bound:
-            self.range, bit = bound, 0
-        else:
-            self.range, self.code, bit = self.range - bound, self.code - bound, 1
-        while self.range < 2**24:
-            byte = self.data[self.next] if self.next < len(self.data) else 0
-            self.next += 1
-            self.range, self.code = self.range << 8, (self.code << 8 | byte) & 0xFFFFFFFF
-        return bit
-
-
-class RangeEncoder:
-    """`low` keeps every byte ever made, so a carry needs no care."""
-
-    def __init__(self):
-        self.low, self.range, self.shifted = 0, 2**32 - 1, 0
-
-    def bit(self, p, bit):
-        bound = (self.range >> 16) * p
-        if bit:
-            self.low, self.range = self.low + bound, self.range - bound
-        else:
-            self.range = bound
-        while self.range < 2**24:
-            self.low, self.range, self.shifted = self.low << 8, self.range << 8, self.shifted + 1
-        return bit
-
-    def finish(self):
-        """The shortest bytes that, followed by zeros, lie in the interval."""
-        for n in range(4 + self.shifted + 1):
-            unit = 256 ** (4 + self.shifted - n)
-            value = ceil_div(self.low, unit)
-            if value * unit < self.low + self.range:
-                return value.to_bytes(n, "big").rstrip(b"\0")
-        raise AssertionError("empty interval")
-
-
-class Models:
-    """The adaptive contexts of one coded section, reading or (given values) writing."""
-
-    def __init__(self, coder):
-        self.coder, self.state = coder, {}
-
-    def bit(self, context, bit=None):
-        fast, slow, n = self.state.get(context, (2**15, 2**15, 0))
-        bit = self.coder.bit(min(max(fast + slow >> 1, 64), 65536 - 64), bit)
-        target = 0 if bit else 65535
-        fast += target - fast >> min(n + 1, 4)
-        slow += target - slow >> min(n + 1, 6)
-        self.state[context] = fast, slow, n + 1
-        return bit
-
-    def residual(self, p, low, high, q, v=None):
-        p = min(max(p, low), high)
-        known = v is not None
-        if not self.bit((q, 0), int(v != p) if known else None):
-            return p
-        below = self.bit((q, 1), int(v < p) if known else None) if low < p < high else p == high
-        room = p - low if below else high - p
-        distance = 1
-        while distance < room:
-            more = int(abs(v - p) > distance) if known else None
-            if not self.bit((q, 2 + min(distance - 1, 2)), more):
-                break
-            distance += 1
-        return p - distance if below else p + distance
 
 
 # -------------------------------------------------------------------------------------------------- header
@@ -410,10 +333,12 @@ class BitReader:
 
 def canonical(lengths):
     """{bit string: symbol} of lengths by symbol: ascending length, then symbol."""
-    return _codes([(length, symbol) for length, symbol in sorted((n, s) for s, n in enumerate(lengths) if n)])
+    return code_words(
+        [(length, symbol) for length, symbol in sorted((n, s) for s, n in enumerate(lengths) if n)]
+    )
 
 
-def _codes(pairs):
+def code_words(pairs):
     codes, code, last = {}, 0, 0
     for length, symbol in pairs:
         code <<= length - last
@@ -563,7 +488,7 @@ def _block(bits, dc, ac, steps, predictor, block):
     value = prediction + bits.signed(bits.symbol(dc))
     assert -2048 <= value <= 2047
     block[0] = value
-    _ac(bits, ac, block)
+    read_ac(bits, ac, block)
     return value, q
 
 
@@ -576,7 +501,7 @@ def _refined_block(bits, dc, ac, steps, before, before_steps, block):
 
     difference = np.zeros(64, np.int64)
     difference[0] = bits.signed(bits.symbol(dc))
-    _ac(bits, ac, difference)  # in the order of the scan: the i-th at ZIGZAG[i]
+    read_ac(bits, ac, difference)  # in the order of the scan: the i-th at ZIGZAG[i]
     first = [n for n in ZIGZAG[1:] if before[n]]
     rest = [n for n in ZIGZAG[1:] if not before[n]]
     for i, n in enumerate([0, *first, *rest]):
@@ -586,7 +511,7 @@ def _refined_block(bits, dc, ac, steps, before, before_steps, block):
     return int(block[0]), int(steps[0])
 
 
-def _ac(bits, ac, block):
+def read_ac(bits, ac, block):
     k = 1
     while k < 64:
         symbol = bits.symbol(ac)
@@ -686,161 +611,3 @@ def annex_k_lengths():
 
 def set_id(canonical_bytes):
     return hashlib.sha256(canonical_bytes).digest()[:8]
-
-
-# ---------------------------------------------------------------------------------------------------- JPEG
-
-
-def jpeg_coefficients(data):
-    """Baseline JPEG file -> (list of int16 [by,bx,8,8], uint16 [components,8,8]); interleaved scan only."""
-    at, tables, huffman, restart = 2, {}, {}, 0
-    assert data[:2] == b"\xff\xd8"
-    while True:
-        assert data[at] == 0xFF
-        marker = data[at + 1]
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        body, at = data[at + 4 : at + 2 + length], at + 2 + length
-        if marker == 0xDB:
-            while body:
-                assert body[0] < 16
-                table = np.zeros(64, np.uint16)
-                table[ZIGZAG] = list(body[1:65])
-                tables[body[0]], body = table, body[65:]
-        elif marker == 0xC4:
-            while body:
-                n = sum(body[1:17])
-                symbols, pairs, k = body[17 : 17 + n], [], 0
-                for size, count in enumerate(body[1:17], 1):
-                    pairs += [(size, symbol) for symbol in symbols[k : k + count]]
-                    k += count
-                huffman[body[0]], body = _codes(pairs), body[17 + n :]
-        elif marker in (0xC0, 0xC1):
-            height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
-            parts = [
-                (body[6 + 3 * i], body[7 + 3 * i] >> 4, body[7 + 3 * i] & 15, body[8 + 3 * i])
-                for i in range(body[5])
-            ]
-        elif marker == 0xDD:
-            restart = int.from_bytes(body, "big")
-        elif marker == 0xDA:
-            selectors = {body[1 + 2 * i]: body[2 + 2 * i] for i in range(body[0])}
-            break
-    if len(parts) == 1:
-        parts = [(parts[0][0], 1, 1, parts[0][3])]
-    hmax, vmax = max(p[1] for p in parts), max(p[2] for p in parts)
-    mw, mh = ceil_div(width, 8 * hmax), ceil_div(height, 8 * vmax)
-    planes = [np.zeros((mh * v, mw * h, 64), np.int16) for _, h, v, _ in parts]
-    chunks, start = [], at
-    while True:
-        if data[at] == 0xFF and data[at + 1] != 0:
-            chunks.append(BitReader(data[start:at].replace(b"\xff\x00", b"\xff")))
-            if not 0xD0 <= data[at + 1] <= 0xD7:
-                break
-            at += 2
-            start = at
-        else:
-            at += 1
-    for mcu in range(mw * mh):
-        if not mcu or (restart and mcu % restart == 0):
-            bits, predictor = chunks[mcu // restart if restart else 0], [0] * len(parts)
-        for c, (name, h, v, _) in enumerate(parts):
-            for y in range(mcu // mw * v, mcu // mw * v + v):
-                for x in range(mcu % mw * h, mcu % mw * h + h):
-                    selector = selectors[name]
-                    predictor[c] += bits.signed(bits.symbol(huffman[selector >> 4]))
-                    planes[c][y, x, 0] = predictor[c]
-                    _ac(bits, huffman[0x10 | selector & 15], planes[c][y, x])
-    planes = [plane.reshape(*plane.shape[:2], 8, 8) for plane in planes]
-    return planes, np.array([tables[p[3]].reshape(8, 8) for p in parts])
-
-
-# ----------------------------------------------------------------------------------------------- transform
-
-_K = np.arange(8)
-#: Orthonormal DCT-II: coefficients = BASIS @ samples.
-BASIS = (
-    np.cos(np.pi * (2 * _K[None, :] + 1) * _K[:, None] / 16) * np.where(_K == 0, np.sqrt(1 / 8), 0.5)[:, None]
-)
-RGB_TO_YCC = np.array(
-    [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]]
-)
-
-
-def blocks(plane):
-    """[8 by, 8 bx] -> [by,bx,8,8]"""
-    h, w = plane.shape
-    return plane.reshape(h // 8, 8, w // 8, 8).swapaxes(1, 2)
-
-
-def unblocks(array):
-    by, bx = array.shape[:2]
-    return array.swapaxes(1, 2).reshape(8 * by, 8 * bx)
-
-
-def dct(plane):
-    """Samples (value - 128) -> orthonormal coefficients in JPEG units, float64 [by,bx,8,8]."""
-    return BASIS @ blocks(np.asarray(plane, np.float64)) @ BASIS.T
-
-
-def idct(array):
-    return unblocks(BASIS.T @ np.asarray(array, np.float64) @ BASIS)
-
-
-def ycc_planes(image, subsampling):
-    """uint8 picture -> float64 planes (value - 128) of whole MCUs, as section 9 says but without its
-    rounding.
-    """
-    image = np.asarray(image, np.float64)
-    hs, vs = {"444": (1, 1), "422": (2, 1), "420": (2, 2), "grey": (1, 1)}[subsampling]
-    pad = [(0, -image.shape[0] % (8 * vs)), (0, -image.shape[1] % (8 * hs))] + [(0, 0)] * (image.ndim - 2)
-    image = np.pad(image, pad, mode="edge")
-    if image.ndim == 2:
-        return [image - 128]
-    ycc = image @ RGB_TO_YCC.T
-    ycc[..., 0] -= 128
-    h, w = image.shape[:2]
-    return [ycc[..., 0]] + [ycc[..., c].reshape(h // vs, vs, w // hs, hs).mean(axis=(1, 3)) for c in (1, 2)]
-
-
-def _upsample(plane, axis):
-    """Triangle filter: each sample becomes two, at 3/4 near + 1/4 far; edges replicated."""
-    plane = np.moveaxis(plane, axis, 0)
-    before, after = np.concatenate([plane[:1], plane[:-1]]), np.concatenate([plane[1:], plane[-1:]])
-    out = np.stack([0.75 * plane + 0.25 * before, 0.75 * plane + 0.25 * after], axis=1)
-    return np.moveaxis(out.reshape(-1, *plane.shape[1:]), 0, axis)
-
-
-def pixels(planes, subsampling, width, height):
-    """float64 planes (value - 128) of one slice -> float64 picture 0..255, not rounded; [H,W] or [H,W,3]."""
-    y = planes[0][:height, :width]
-    if len(planes) == 1:
-        return np.clip(y + 128, 0, 255)
-    hs, vs = {"444": (1, 1), "422": (2, 1), "420": (2, 2)}[subsampling]
-    chroma = []
-    for plane in planes[1:]:
-        plane = plane[: ceil_div(height, vs), : ceil_div(width, hs)]
-        if vs == 2:
-            plane = _upsample(plane, 0)
-        if hs == 2:
-            plane = _upsample(plane, 1)
-        chroma.append(plane[:height, :width])
-    ycc = np.stack([y, *chroma], axis=-1)
-    return np.clip(ycc @ np.linalg.inv(RGB_TO_YCC).T + 128, 0, 255)
-
-
-def picture(s, planes):
-    """Parsed stream and its quantised coefficients -> float64 picture 0..255, slice by slice, not rounded."""
-    name = {0: "444", 1: "422", 2: "420", 3: "grey"}[s.subsampling]
-    vs = SAMPLING[s.subsampling][1]
-    samples = []
-    for c, plane in enumerate(planes):
-        levels = np.array(block_levels(s, c))
-        steps = s.steps[np.where(levels == SKIP, 0, levels), c].reshape(*levels.shape, 8, 8)
-        samples.append(idct(np.clip(plane.astype(np.int64) * steps, -2048, 2047)))
-    rows, out = 8 * s.slice_rows * s.region_blocks, []
-    for top in range(0, s.height, rows):
-        cut = [
-            one[top // (vs if c else 1) : (top + rows) // (vs if c else 1)] for c, one in enumerate(samples)
-        ]
-        out.append(pixels(cut, name, s.width, min(rows, s.height - top)))
-    return np.concatenate(out)
