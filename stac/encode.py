@@ -2,6 +2,7 @@
 
 At one scale: encode the whole picture with the middle level, decode it, take the network's
 gradients there against its own labels, let Algorithm 1 choose a level for each region, encode again.
+With `sensitivity="fisher"` second-order sensitivities take the place of the gradients.
 `agreement=` turns the scale until the network's labels on the decoded stream just agree enough with
 those on the raw picture; every trial really encodes, decodes and runs the network.
 """

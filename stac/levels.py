@@ -344,6 +344,7 @@ def region_costs(
 
 
 def selection_of(levels: np.ndarray, cost: np.ndarray, target: np.ndarray) -> Selection:
+    """What those levels come to, from the costs ``[rows, cols, L]`` and targets ``[rows, cols]``."""
     middle = cost[..., cost.shape[-1] // 2]
     rho = np.divide(middle, target, out=np.zeros_like(middle), where=target > 0)
     live = rho[rho > _DEAD]
