@@ -14,12 +14,14 @@ import importlib
 # Where each public name lives; modules load when a name is first asked for.
 _HOME = {
     "CoefficientGradients": "grace.gradients",
+    "FisherSensitivity": "grace.fisher",
     "NetworkTables": "grace.network_tables",
     "SearchResult": "grace.search",
     "UnreachableError": "grace.search",
     "build_table_set": "grace.build",
     "capped_table": "grace.tables",
     "coefficient_gradients": "grace.gradients",
+    "fisher_sensitivity": "grace.fisher",
     "grace_table": "grace.tables",
     "level_budgets": "grace.tables",
     "load_tables": "grace.network_tables",

@@ -9,7 +9,10 @@ Its steps, each with its own name in the progress report:
 4. *calibration*: the scales at which the pictures cost what optimised JPEGs of a quality cost;
 5. *bands*: fixed Huffman tables for a few rates.
 
-What steps 1 and 2 have finished is kept in a state file.
+With ``method="measured"`` the table's shape comes from trials in place of step 1's gradients
+(`grace.measured`), at the scale where Annex K's table meets the demand; step 2 then follows.
+
+What steps 1 and 2, and measuring, have finished is kept in a state file.
 """
 
 from __future__ import annotations
@@ -26,18 +29,21 @@ from grace.accuracy import Demand, Judge
 from grace.bands import rate_bands
 from grace.calibrate import QUALITIES, SizeCurve, jpeg_bytes
 from grace.coding import Coder, processors
+from grace.measured import annex_k, measured_table
 from grace.network_tables import NetworkTables
 from grace.pictures import Pictures
 from grace.provenance import package_version, pictures_sha256, weights_sha256
 from grace.search import UnreachableError, smallest
 from grace.sensitivity import RegionSums, nearest_levels, region_sums
 from grace.state import State
-from grace.tables import MAX_STEP, floored, grace_table, level_offsets, log_base
+from grace.tables import MAX_STEP, floored, level_offsets, log_base
 
 if TYPE_CHECKING:
     from rdct.vision.models import Model
 
-__all__ = ["build_table_set"]
+__all__ = ["METHODS", "build_table_set"]
+
+METHODS = ("gradient", "measured")
 
 #: Rate bands of fixed Huffman tables, evenly (in logarithm) between the rates of two qualities.
 _BANDS = 6
@@ -55,6 +61,7 @@ def build_table_set(
     images: str | Path | Sequence,
     *,
     labels: str | Path | Sequence | None = None,
+    method: str = "gradient",
     accuracy: tuple[str, float] | Demand = ("agreement", 0.985),
     levels: int = 16,
     rho: float | str = 4.0,
@@ -75,6 +82,9 @@ def build_table_set(
         A folder, or paths, or uint8 arrays ``[H, W, 3]``. Use training pictures.
     labels : str, Path or sequence, optional
         Labels of the same stems, for an mIoU demand.
+    method : {"gradient", "measured"}
+        Where the ratios of the steps come from: mean gradients, as in the paper, or trials with the
+        codec and the network at the rate that the demand asks for.
     accuracy : (str, float)
         ``("agreement", a)`` or ``("miou_drop", d)``: what GRACE's single table must still reach.
     levels : int
@@ -106,6 +116,8 @@ def build_table_set(
     grace.UnreachableError
         Not even steps of 1 meet the accuracy demand.
     """
+    if method not in METHODS:
+        raise ValueError(f"method must be {' or '.join(METHODS)}, got {method!r}")
     if subsampling not in ("444", "422", "420"):
         raise ValueError(f"subsampling must be 444, 422 or 420, got {subsampling!r}")
     if rho != "data":
@@ -121,6 +133,8 @@ def build_table_set(
         "accuracy": str(demand),
         "version": package_version(),
     }
+    if method != "gradient":
+        work["method"] = method
     judge = Judge(model, pictures, demand)
     coder = Coder(pictures, subsampling, region_blocks, threads or processors())
     with State(None if state is None else Path(state), work) as kept:
@@ -149,6 +163,8 @@ class _Build:
         self.progress = progress
         # Filled in by `gradients` and `find_budget`.
         self.mean_gradient = self.mean_coefficient = np.zeros(0)
+        # Steps at a budget B are 2 B over this: float64 [3, 8, 8]. Its origin marks the state's keys.
+        self.relative, self.origin = np.zeros(0), ""
         self.coefficients = self.loss = self.budget = self.score = 0.0
         self.budget_bytes = 0
 
@@ -158,11 +174,13 @@ class _Build:
         elif self.state.resumed:
             self.tell("resume", 0, 0, f"going on from {self.state.path}")
         self.gradients()
+        if work.get("method") == "measured":
+            self.measure()
         plain = self.find_budget()
         sums = self.regions(plain)
         rho = self.rho_of(sums) if rho == "data" else float(rho)
 
-        base = log_base(grace_table(self.mean_gradient, self.budget, self.coefficients))
+        base = log_base(2 * self.budget / self.relative)
         offsets = level_offsets(levels, rho)
         bare = codec.TableSet.from_log(base, offsets)
         maps = [self.levels(one, bare, 1.0) for one in sums]
@@ -200,6 +218,7 @@ class _Build:
                 "loss": self.loss,
                 "regions_by_level": used.tolist(),
                 "version": work["version"],
+                "method": work.get("method", "gradient"),
                 "command": command,
             },
         )
@@ -226,7 +245,8 @@ class _Build:
         self.mean_gradient = (relative / self.coefficients).reshape(3, 8, 8)
         self.mean_coefficient = np.mean([r["size"] for r in records], 0).reshape(3, 8, 8)
         self.loss = float(np.mean([r["loss"] for r in records]))
-        floored(self.mean_gradient)  # refuses a network that does not react
+        # Refuses a network that does not react.
+        self.relative = floored(self.mean_gradient) * self.coefficients
 
     def record(self, index: int) -> dict:
         import torch
@@ -245,18 +265,45 @@ class _Build:
             "size": [part.abs().double().mean((0, 1)).ravel().tolist() for part in parts],
         }
 
+    def measure(self) -> None:
+        """Puts a measured table in place of the one of the gradients."""
+        gradient = self.relative
+        self.reshape(annex_k(), "Annex K ")
+        self.find_budget()
+        steps = measured_table(
+            self.model,
+            self.coder,
+            self.hashes,
+            2 * self.budget / self.relative,
+            1 / gradient,
+            self.state,
+            self.tell,
+        )
+        self.reshape(steps, "measured ")
+
+    def reshape(self, steps: np.ndarray, origin: str) -> None:
+        """Tables in the ratios of these steps; B stays what they can add to the loss, to first order."""
+        cost = self.coefficients * float(
+            np.average((self.mean_gradient * steps).mean((1, 2)), weights=self.shares())
+        )
+        self.relative, self.origin = cost / steps, origin
+
+    def shares(self) -> tuple[int, ...]:
+        """Relative numbers of blocks of the components."""
+        return {"444": (1, 1, 1), "422": (2, 1, 1), "420": (4, 1, 1)}[self.coder.subsampling]
+
     # 2. budget
 
     def find_budget(self) -> list[bytes]:
         """Sets B and what it reaches; returns the pictures coded with its table."""
-        relative = floored(self.mean_gradient) * self.coefficients
+        relative = self.relative
         # From "no step above 1" to "no step below 255"; the search begins at a median step of 16.
         low, high = float(relative.min() / 2), float(relative.max() * 255 / 2)
         start = float(np.clip(np.median(relative) * 16 / 2, low, high))
         tried: dict[float, float] = {}
 
         def encode(budget: float) -> _Coded:
-            kept = self.state.get(f"budget {budget!r}")
+            kept = self.state.get(f"{self.origin}budget {budget!r}")
             if kept is not None:
                 return _Coded(budget, int(kept["bytes"]), None, float(kept["score"]))
             data = self.encode_plain(budget)
@@ -266,10 +313,10 @@ class _Build:
             if coded.score is None:
                 coded.score = self.judge.score([partial(codec.decode, data) for data in coded.data])
                 kept = {"bytes": coded.size, "score": coded.score}
-                self.state.put(f"budget {coded.budget!r}", kept)
+                self.state.put(f"{self.origin}budget {coded.budget!r}", kept)
             tried[coded.budget] = coded.score
             note = f"B = {coded.budget:.4g}: {coded.size} bytes, {self.score_text(coded.score)}"
-            self.tell("budget", len(tried), 0, note)
+            self.tell(f"{self.origin}budget", len(tried), 0, note)
             return self.judge.accepts(coded.score)
 
         try:
@@ -297,8 +344,7 @@ class _Build:
         return f"{self.judge.demand.kind.replace('_', ' ')} {score:.4f}"
 
     def encode_plain(self, budget: float) -> list[bytes]:
-        steps = grace_table(self.mean_gradient, budget, self.coefficients)
-        table_set = codec.TableSet.from_log(log_base(steps), np.zeros(1, np.int8))
+        table_set = codec.TableSet.from_log(log_base(2 * budget / self.relative), np.zeros(1, np.int8))
         return list(self.coder.each(codec.encode, table_set))
 
     # 3. regions

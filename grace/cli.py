@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--images", required=True, metavar="DIR", help="the pictures")
     build.add_argument("--labels", metavar="DIR", help="class indices of the same file stems, for miou-drop")
     build.add_argument(
+        "--method",
+        choices=("gradient", "measured"),
+        default="gradient",
+        help="steps from the network's mean gradients, or from trials with codec and network at the "
+        "rate that the demand asks for (default: %(default)s)",
+    )
+    build.add_argument(
         "--accuracy",
         default="agreement=0.985",
         metavar="DEMAND",
@@ -201,6 +208,7 @@ def _build(options: argparse.Namespace, argv: list[str]) -> int:
             model,
             options.images,
             labels=options.labels,
+            method=options.method,
             accuracy=demand,
             levels=options.levels,
             rho=rho,
@@ -326,8 +334,10 @@ def _tables_text(tables: NetworkTables) -> str:
     ]
     middle = tables.table_set.tables[tables.middle]
     width = len(str(middle.max())) + 1
+    measured = tables.provenance.get("method") == "measured"
+    origin = "the middle one, measured" if measured else "the middle one, which is GRACE's"
     for name, table in zip(("Y", "Cb", "Cr"), middle, strict=True):
-        lines.append(f"{name}, level {tables.middle} (the middle one, which is GRACE's):")
+        lines.append(f"{name}, level {tables.middle} ({origin}):")
         lines += ["  " + "".join(f"{step:{width}d}" for step in row) for row in table]
         lines.append("")
     lines.append(f"budget B = {tables.budget:.6g}; by level, factors of it:")

@@ -112,13 +112,9 @@ def coefficient_gradients(
     The clamp to 0..255 is not differentiated through. Memory grows with the tile, plus about 16
     bytes a pixel of the whole picture.
     """
-    image = _checked_image(image, subsampling)
+    image = checked_image(image, subsampling)
     height, width = image.shape[:2]
-    if getattr(model, "training", False):
-        raise ValueError(
-            "model is in training mode, where batch norm and dropout would distort the gradient; "
-            "call model.eval() first"
-        )
+    refuse_training(model)
     if ignore_label == _MODEL:
         ignore_label = getattr(model, "ignore_label", None)
     counted = height * width
@@ -150,14 +146,24 @@ def coefficient_gradients(
         # Summed, not averaged: per-pixel means of 1e-8 waste float32's range inside the network.
         return F.cross_entropy(logits, target, reduction="sum", ignore_index=skip), own
 
-    cores = _tiles(height, width, tile, overlap)
-    planes, total, own = _backward(model, image, labels, subsampling, cores, objective)
+    cores = tiles_of(height, width, tile, overlap)
+    planes, total, own = backward(model, image, labels, subsampling, cores, objective)
     for plane in planes:
         plane *= 1 / counted
     return CoefficientGradients(planes, total / counted, own, subsampling, width, height)
 
 
-def _checked_image(image: np.ndarray, subsampling: str) -> np.ndarray:
+def refuse_training(model: object) -> None:
+    """Raise ValueError for a network whose answers are not those it is used for."""
+    if getattr(model, "training", False):
+        raise ValueError(
+            "model is in training mode, where batch norm and dropout would distort the gradient; "
+            "call model.eval() first"
+        )
+
+
+def checked_image(image: np.ndarray, subsampling: str) -> np.ndarray:
+    """The picture as the network sees it, RGB ``[H, W, 3]``."""
     image = np.asarray(image)
     if image.dtype != np.uint8 and image.dtype.kind != "f":
         raise TypeError(f"image must be uint8 or float in 0..255, got dtype {image.dtype}")
@@ -179,7 +185,8 @@ def _checked_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return labels
 
 
-def _tiles(height: int, width: int, tile: int | tuple[int, int] | None, overlap: int) -> list[Tile]:
+def tiles_of(height: int, width: int, tile: int | tuple[int, int] | None, overlap: int) -> list[Tile]:
+    """What a backward pass is cut into; see `coefficient_gradients`."""
     if tile is None:
         if height * width <= AUTO_TILE_PIXELS:
             tile = tuple(-(-side // ALIGN) * ALIGN for side in (height, width))
@@ -190,7 +197,7 @@ def _tiles(height: int, width: int, tile: int | tuple[int, int] | None, overlap:
     return list(cut(height, width, tile, overlap))
 
 
-def _backward(
+def backward(
     model: Model,
     image: np.ndarray,
     labels: np.ndarray | None,

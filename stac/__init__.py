@@ -26,6 +26,7 @@ _HOME = {
     "StacServer": "server",
     "closed_form_levels": "levels",
     "encode_image": "encode",
+    "equal_error_levels": "equal_error",
     "generic_ladder": "ladder",
     "jpeg_at_agreement": "compare",
     "propagate": "propagation",
@@ -44,6 +45,7 @@ __all__ = [
     "StacServer",
     "closed_form_levels",
     "encode_image",
+    "equal_error_levels",
     "generic_ladder",
     "jpeg_at_agreement",
     "propagate",
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from stac.compare import JpegMatch, jpeg_at_agreement
     from stac.edge import StacEdge
     from stac.encode import Encoded, encode_image
+    from stac.equal_error import equal_error_levels
     from stac.keyframes import KeyframePolicy
     from stac.ladder import generic_ladder
     from stac.levels import Selection, closed_form_levels, select_levels, select_levels_loop

@@ -163,6 +163,12 @@ def encode_parser() -> argparse.ArgumentParser:
         choices=("decoded", "raw"),
         help="where the network's gradients are taken (default: decoded, from the middle level)",
     )
+    how.add_argument(
+        "--sensitivity",
+        choices=("gradient", "fisher"),
+        help="what levels are chosen by: gradients, as in the paper, or second-order sensitivity, "
+        "which saves more (default: gradient)",
+    )
     stream = parser.add_argument_group("stream")
     stream.add_argument(
         "--regions",

@@ -65,6 +65,7 @@ class _Encode(Command):
             heatmap=args.heatmap,
             paper=args.paper,
             gradient_at=args.gradient_at,
+            sensitivity=args.sensitivity,
         )
         self.conflict(
             args.format == "jpeg",
@@ -79,6 +80,7 @@ class _Encode(Command):
             for option, value, fixed in (
                 ("--subsampling", args.subsampling, "444"),
                 ("--gradient-at", args.gradient_at, "decoded"),
+                ("--sensitivity", args.sensitivity, "gradient"),
                 ("--entropy", args.entropy, "huffman"),
             ):
                 if value not in (None, fixed):
@@ -144,6 +146,7 @@ class _Encode(Command):
             subsampling=args.subsampling or "444",
             format=args.format,
             gradient_at=args.gradient_at or "decoded",
+            sensitivity=args.sensitivity or "gradient",
             region_blocks=args.regions or 3,
             paper=args.paper,
             entropy=args.entropy,
@@ -194,7 +197,8 @@ class _Encode(Command):
             self.console.detail(
                 f"  scale {done.scale:.4f}; "
                 f"realised sum {chosen.realised_sum:.4g} of {chosen.target_sum:.4g} "
-                f"({100 * chosen.overshoot:+.1f} %), spread of ln(rho) {chosen.ln_rho_std:.3f}"
+                f"({100 * chosen.overshoot:+.1f} %), spread of ln(rho) {chosen.ln_rho_std:.3f}; "
+                f"{done.sensitivity_s:.2f} s for the network's sensitivity"
             )
 
     def compare(self, image: np.ndarray, done: Encoded) -> int | None:

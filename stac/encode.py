@@ -2,25 +2,28 @@
 
 At one scale: encode the whole picture with the middle level, decode it, take the network's
 gradients there against its own labels, let Algorithm 1 choose a level for each region, encode again.
+With `sensitivity="fisher"` second-order sensitivities take the place of the gradients.
 `agreement=` turns the scale until the network's labels on the decoded stream just agree enough with
 those on the raw picture; every trial really encodes, decodes and runs the network.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from stac.equal_error import equal_error_levels
 from stac.ladder import GenericLadder, generic_ladder
 from stac.levels import Selection, scale_q8, select_levels
 from stac.pictures import as_rgb
 
 if TYPE_CHECKING:
     from codec import QuantPlan, TableSet
-    from grace import CoefficientGradients, NetworkTables
+    from grace import CoefficientGradients, FisherSensitivity, NetworkTables
     from rdct.vision.models import Model
 
 __all__ = ["MAX_STEP_JPEG", "Encoded", "UnreachableAgreementError", "encode_image", "tables_for"]
@@ -71,6 +74,9 @@ class Encoded:
         Share of pixels where the two are equal.
     trials : int
         Scales that were tried.
+    sensitivity_s : float
+        Seconds that the network took for the gradients or sensitivities of this trial: what the
+        server spends on it.
     """
 
     data: bytes = field(repr=False)
@@ -82,6 +88,7 @@ class Encoded:
     decoded_labels: np.ndarray | None = field(default=None, repr=False)
     agreement: float | None = None
     trials: int = 1
+    sensitivity_s: float = 0.0
 
     @property
     def levels(self) -> dict[int, int]:
@@ -115,6 +122,7 @@ def encode_image(
     subsampling: Literal["444", "422", "420"] = "444",
     format: Literal["rdct", "jpeg"] = "rdct",
     gradient_at: Literal["decoded", "raw"] = "decoded",
+    sensitivity: Literal["gradient", "fisher"] = "gradient",
     region_blocks: int = 3,
     mode: Literal["closest", "floor"] = "closest",
     paper: bool = False,
@@ -147,11 +155,15 @@ def encode_image(
         use, as without a network, with that level's table, steps capped at 255.
     gradient_at : {"decoded", "raw"}
         Where gradients are taken: on the picture decoded from the middle level at the same scale
-        (as in the paper; once for each scale that is tried), or on the raw one (once).
+        (as in the paper; once for each scale that is tried), or on the raw one (once). Fisher
+        sensitivities likewise.
+    sensitivity : {"gradient", "fisher"}
+        What levels are chosen by: first-order gradients and Algorithm 1 (`select_levels`), or
+        second-order sensitivity and equal errors (`equal_error_levels`), which cost the same time.
     region_blocks : int
         Side of a region in luma blocks, 1..8.
     mode : {"closest", "floor"}
-        See `select_levels`.
+        See `select_levels`; Fisher sensitivities know "closest" only.
     paper : bool
         Hold to the paper: levels B/4..4B, 4:4:4, Huffman tables made for the picture, "closest",
         gradients at the decoded picture. Anything else asked for along with it is an error.
@@ -176,10 +188,16 @@ def encode_image(
     _check_options(image, model, scale, quality, budget, agreement, format, tables_mode, region_blocks)
     if gradient_at not in ("decoded", "raw"):
         raise ValueError(f"gradient_at is {gradient_at!r}; use 'decoded' or 'raw'")
+    if sensitivity not in ("gradient", "fisher"):
+        raise ValueError(f"sensitivity is {sensitivity!r}; use 'gradient' or 'fisher'")
+    if sensitivity == "fisher" and mode != "closest":
+        raise ValueError(
+            f"mode {mode!r} bounds first-order losses; sensitivity 'fisher' knows 'closest' only"
+        )
     if entropy is None:
         entropy = "huffman" if paper or format == "jpeg" else "context"
     if paper:
-        _check_paper(model, subsampling, format, gradient_at, mode, entropy)
+        _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy)
     if tables is None:
         tables = tables_for(model)
     table_set = _paper_set(tables) if paper else tables.table_set
@@ -193,6 +211,7 @@ def encode_image(
         subsampling=subsampling,
         format=format,
         raw_gradient=gradient_at == "raw",
+        sensitivity=sensitivity,
         region_blocks=region_blocks,
         mode=mode,
         encode_options={"entropy": entropy, "threads": threads, "cpu": cpu},
@@ -229,13 +248,14 @@ def _check_options(
         raise ValueError(f"region_blocks is {region_blocks}, outside 1..8")
 
 
-def _check_paper(model, subsampling, format, gradient_at, mode, entropy) -> None:
+def _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy) -> None:
     if model is None:
         raise ValueError("paper=True needs a model: the scheme is driven by its gradients")
     wanted = {
         "subsampling": (subsampling, "444"),
         "format": (format, "rdct"),
         "gradient_at": (gradient_at, "decoded"),
+        "sensitivity": (sensitivity, "gradient"),
         "mode": (mode, "closest"),
         "entropy": (entropy, "huffman"),
     }
@@ -317,6 +337,7 @@ class _Job:
     subsampling: str
     format: str
     raw_gradient: bool
+    sensitivity: str
     region_blocks: int
     mode: str
     encode_options: dict
@@ -324,7 +345,8 @@ class _Job:
     raw_labels: np.ndarray | None
 
     def __post_init__(self) -> None:
-        self._gradients: CoefficientGradients | None = None
+        self._gradients: CoefficientGradients | FisherSensitivity | None = None
+        self._sensitivity_s = 0.0
 
     def at(self, scale: float) -> Encoded:
         """Encode at one scale and, with a network, see what it makes of the result."""
@@ -346,7 +368,7 @@ class _Job:
             tables=self.tables_mode,
             **self.encode_options,
         )
-        result = Encoded(data, plan, scale, selection=selection)
+        result = Encoded(data, plan, scale, selection=selection, sensitivity_s=self._sensitivity_s)
         return result if self.model is None else self._judged(result)
 
     def _judged(self, result: Encoded) -> Encoded:
@@ -379,18 +401,15 @@ class _Job:
             gradients = self._gradients_of(middle)
             if self.raw_gradient:
                 self._gradients = gradients
-        return select_levels(
-            gradients,
-            replace(self.tables, table_set=self.table_set),
-            image_shape=self.image.shape,
-            scale=scale,
-            region_blocks=self.region_blocks,
-            mode=self.mode,
-        )
+        tables = replace(self.tables, table_set=self.table_set)
+        options = {"image_shape": self.image.shape, "scale": scale, "region_blocks": self.region_blocks}
+        if self.sensitivity == "fisher":
+            return equal_error_levels(gradients, tables, **options)
+        return select_levels(gradients, tables, mode=self.mode, **options)
 
-    def _gradients_of(self, middle: QuantPlan) -> CoefficientGradients:
+    def _gradients_of(self, middle: QuantPlan) -> CoefficientGradients | FisherSensitivity:
         import codec
-        from grace import coefficient_gradients
+        from grace import coefficient_gradients, fisher_sensitivity
 
         picture = self.image
         if not self.raw_gradient:
@@ -398,7 +417,11 @@ class _Job:
             options = {name: self.encode_options[name] for name in ("threads", "cpu")}
             picture = self._decode(codec.encode(self.image, middle, subsampling=self.subsampling, **options))
         grey = self.image.ndim == 2
-        return coefficient_gradients(self.model, picture, subsampling="grey" if grey else self.subsampling)
+        ask = fisher_sensitivity if self.sensitivity == "fisher" else coefficient_gradients
+        started = time.perf_counter()
+        found = ask(self.model, picture, subsampling="grey" if grey else self.subsampling)
+        self._sensitivity_s = time.perf_counter() - started
+        return found
 
     def _uniform(self, scale: float) -> QuantPlan:
         import codec

@@ -177,9 +177,9 @@ def select_levels(
     Only a grey picture gets a third of a table set's budget: B is meant for three planes, and with
     all of it on one plane most regions would want levels coarser than there are.
     """
-    planes, steps, share, shape = _inputs(gradients, tables, image_shape, scale, region_blocks)
+    planes, steps, share, shape = checked_inputs(gradients, tables, image_shape, scale, region_blocks)
     _check_mode(mode)
-    cost, count = _region_costs(planes, steps, shape, region_blocks)
+    cost, count = region_costs(planes, steps, shape, region_blocks)
     if share is None:
         share = cost[..., steps.shape[0] // 2].sum() / count.sum()
     target = share * count
@@ -191,7 +191,7 @@ def select_levels(
         fits = cost <= target[..., None]
         coarsest = steps.shape[0] - 1 - fits[..., ::-1].argmax(-1)
         levels = np.where(fits.any(-1), coarsest, 0)
-    return _selection(levels, cost, target)
+    return selection_of(levels, cost, target)
 
 
 def select_levels_loop(
@@ -204,7 +204,7 @@ def select_levels_loop(
     mode: Mode = "closest",
 ) -> Selection:
     """The same as `select_levels`, in the loops the paper prints: the reference, and slow."""
-    planes, steps, share, shape = _inputs(gradients, tables, image_shape, scale, region_blocks)
+    planes, steps, share, shape = checked_inputs(gradients, tables, image_shape, scale, region_blocks)
     _check_mode(mode)
     levels_total = steps.shape[0]
     members: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {
@@ -240,7 +240,7 @@ def select_levels_loop(
                 levels[row, col] = level
         if cost[row, col, -1] <= _DEAD * target[row, col]:
             levels[row, col] = levels_total - 1
-    return _selection(levels, cost, target)
+    return selection_of(levels, cost, target)
 
 
 def closed_form_levels(rho: np.ndarray, budgets: Sequence[float], budget: float) -> np.ndarray:
@@ -276,7 +276,7 @@ def _check_mode(mode: str) -> None:
         raise ValueError(f"mode is {mode!r}; use 'closest' or 'floor'")
 
 
-def _inputs(
+def checked_inputs(
     gradients: CoefficientGradients,
     tables: object,
     image_shape: Sequence[int] | None,
@@ -316,7 +316,7 @@ def _inputs(
     return planes, steps, share, shape
 
 
-def _region_costs(
+def region_costs(
     planes: list[np.ndarray], steps: np.ndarray, shape: tuple[int, int], region_blocks: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """D of every region and level f64 [rows, cols, L], and coefficients per region [rows, cols]."""
@@ -343,7 +343,8 @@ def _region_costs(
     return cost, count
 
 
-def _selection(levels: np.ndarray, cost: np.ndarray, target: np.ndarray) -> Selection:
+def selection_of(levels: np.ndarray, cost: np.ndarray, target: np.ndarray) -> Selection:
+    """What those levels come to, from the costs ``[rows, cols, L]`` and targets ``[rows, cols]``."""
     middle = cost[..., cost.shape[-1] // 2]
     rho = np.divide(middle, target, out=np.zeros_like(middle), where=target > 0)
     live = rho[rho > _DEAD]

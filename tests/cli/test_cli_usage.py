@@ -35,6 +35,9 @@ ENCODE_CASES = [
     (["street.png", "--no-model", "--heatmap", "h.png"], "--heatmap cannot go with --no-model"),
     (["street.png", "--no-model", "--paper"], "--paper cannot go with --no-model"),
     (["street.png", "--no-model", "--gradient-at", "raw"], "--gradient-at cannot go with --no-model"),
+    (["street.png", "--no-model", "--sensitivity", "fisher"], "--sensitivity cannot go with --no-model"),
+    (["street.png", "--paper", "--sensitivity", "fisher"], "--paper fixes --sensitivity gradient"),
+    (["street.png", "--sensitivity", "sea"], "invalid choice: 'sea'"),
     (["street.png", "--format", "jpeg", "--paper"], "--paper cannot go with --format jpeg"),
     (["street.png", "--format", "jpeg", "--tables-by-id"], "--tables-by-id cannot go with --format jpeg"),
     (

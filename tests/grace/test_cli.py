@@ -159,6 +159,16 @@ def test_show(built, capsys):
     assert found["budgets"][8] == found["budget"]
 
 
+def test_measured(folder, tmp_path, capsys):
+    path = tmp_path / "measured.rdts"
+    assert main(arguments(folder, "--method", "measured", "--limit", "1", "-o", path, "-v")) == 0
+    said = capsys.readouterr().err
+    assert "measured 0/5: " in said and "% gradient, loss " in said
+    assert NetworkTables.load(path).provenance["method"] == "measured"
+    assert main(["show", str(path)]) == 0
+    assert "Y, level 8 (the middle one, measured):" in capsys.readouterr().out
+
+
 def test_plot(built, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     out = tmp_path / "p.png"

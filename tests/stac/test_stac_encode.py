@@ -235,6 +235,9 @@ def test_generic_ladder_quality_is_libjpegs():
         ({"format": "jpeg", "tables_mode": "id"}, ValueError, "a JPEG file carries its tables"),
         ({"tables_mode": "none"}, ValueError, "tables_mode is 'none'"),
         ({"gradient_at": "sea"}, ValueError, "gradient_at is 'sea'"),
+        ({"sensitivity": "sea"}, ValueError, "sensitivity is 'sea'"),
+        ({"sensitivity": "fisher", "mode": "floor"}, ValueError, "'fisher' knows 'closest' only"),
+        ({"sensitivity": "fisher", "paper": True}, ValueError, "paper=True fixes sensitivity to 'gradient'"),
         ({"region_blocks": 9}, ValueError, "region_blocks is 9, outside 1..8"),
         ({"image": np.zeros((4, 4, 3))}, TypeError, "image must be a uint8 array, got float64"),
         ({"image": np.zeros((4, 4, 2), np.uint8)}, ValueError, r"image must be RGB \[H, W, 3\] or grey"),
@@ -291,3 +294,17 @@ def test_jpeg_match_sees_a_good_quality_below_bad_ones(picture, monkeypatch):
 def test_grey_jpeg_match(picture, model):
     match = jpeg_at_agreement(np.ascontiguousarray(picture[..., 0]), model, 0.9)
     assert Image.open(io.BytesIO(match.data)).mode == "L"
+
+
+@pytest.mark.parametrize("gradient_at", ["decoded", "raw"])
+def test_fisher_levels_step_by_step(picture, model, tables, gradient_at):
+    from grace import fisher_sensitivity
+    from stac import equal_error_levels
+
+    done = encode_image(picture, model, tables, scale=1.5, sensitivity="fisher", gradient_at=gradient_at)
+    middle = codec.QuantPlan(tables.table_set, np.full(codec.map_shape(HEIGHT, WIDTH), 8), scale=1.5)
+    seen = codec.decode(codec.encode(picture, middle)) if gradient_at == "decoded" else picture
+    chosen = equal_error_levels(fisher_sensitivity(model, seen), tables, scale=1.5)
+    assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
+    assert done.sensitivity_s > 0
+    assert done.data != encode_image(picture, model, tables, scale=1.5).data

@@ -166,6 +166,8 @@ def _families() -> dict[str, tuple[str, str]]:
         "grace": (own, "Grace"),
         "grace-capped": (own, "GraceCapped"),
         "stac-paper": (own, "StacPaper"),
+        "stac-fisher": (own, "StacFisher"),
+        "stac-fisher-context": (own, "StacFisherContext"),
         "default": (own, "Default"),
         "default-jpeg": (own, "DefaultJpeg"),
     }

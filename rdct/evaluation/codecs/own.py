@@ -167,9 +167,37 @@ class StacPaper(_Tabled):
         streams = {mode: done.data, **self._streams(image, done.plan, tuple(others))}
         facts = {"scale": done.scale}
         if done.selection is not None:
+            facts["sensitivity_s"] = round(done.sensitivity_s, 4)
             facts |= {"ln_rho_std": done.selection.ln_rho_std, "overshoot": done.selection.overshoot}
         facts = {name: float(value) for name, value in facts.items() if math.isfinite(value)}
         return Coded(streams, facts, done.decoded, done.decoded_labels)
+
+
+class StacFisher(StacPaper):
+    """`stac-encode --sensitivity fisher`: levels by second-order sensitivity, all else as `stac-paper`.
+
+    With a measured table set it shows both together; that set alone is its `grace` row.
+    """
+
+    name = "stac-fisher"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.settings = f"{_RDCT}: stac-encode --sensitivity fisher at scale, {self._coder}, 4:4:4"
+
+    @property
+    def _coder(self) -> str:
+        return "context-modelled" if self.entropy == "context" else "optimised Huffman"
+
+    def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
+        return self._steered(image, modes, sensitivity="fisher", entropy=self.entropy, scale=dial)
+
+
+class StacFisherContext(StacFisher):
+    """The same plan, context-modelled."""
+
+    name = "stac-fisher-context"
+    entropy = "context"
 
 
 class Default(StacPaper):
