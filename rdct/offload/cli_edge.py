@@ -123,8 +123,8 @@ def edge_parser() -> argparse.ArgumentParser:
         "--entropy",
         choices=("huffman-fixed", "huffman", "context"),
         default="huffman-fixed",
-        help="of keyframes: the table set's own tables (fastest), tables made for each, or blocks modelled by "
-        "their neighbours (fewest bytes, for thin links) (default: huffman-fixed)",
+        help="of keyframes: the table set's own tables (fastest), tables made for each, or blocks modelled "
+        "by their neighbours (fewest bytes, for thin links) (default: huffman-fixed)",
     )
     how.add_argument(
         "--preset",
