@@ -178,6 +178,8 @@ def plot_gradients(folder: Path, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from rdct.evaluation.plots import _metadata
+
     _, points = _read(folder)
     rows = _by_quality(points)
     bpp = [row["bpp"] for row in rows]
@@ -198,7 +200,7 @@ def plot_gradients(folder: Path, path: Path) -> None:
         ax.set_ylabel(name)
         ax.set_ylim(bottom=0)
         ax.legend(fontsize=7)
-    figure.savefig(path)
+    figure.savefig(path, metadata=_metadata(path.suffix))
 
 
 def spread_table(folder: Path, rows: tuple[str, str]) -> str:

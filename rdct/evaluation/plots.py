@@ -23,8 +23,8 @@ _STYLE = {
     "default": ("#CC79A7", "*"),
     "default-jpeg": ("#CC79A7", "p"),
 }
-# Rows that have none of their own: told apart by order, light to dark.
-_OTHERS = ("#F0E442", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#000000")
+# Rows that have none of their own, as variants do: dark to light in their order, none of the colours above.
+_OTHERS = ("#440154", "#46337F", "#365C8D", "#277F8E", "#1FA187", "#4AC16D", "#9FDA3A", "#FDE725")
 _AXES = {"agreement": "agreement with the labels on the raw picture", "miou_agreement": "mIoU agreement",
          "miou": "mIoU"}  # fmt: skip
 
@@ -53,7 +53,7 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
     axes = figure.subplots(len(summaries), len(metrics), squeeze=False)
     for summary, row_of_axes in zip(summaries, axes, strict=True):
         for metric, ax in zip(metrics, row_of_axes, strict=True):
-            others = [row["codec"] for row in summary["rows"] if row["codec"] not in _STYLE]
+            others = list(dict.fromkeys(r["codec"] for r in summary["rows"] if r["codec"] not in _STYLE))
             for row in summary["rows"]:
                 points = [(p["bpp"], p[metric]) for p in row["points"] if p[metric] is not None]
                 if not points:
@@ -83,7 +83,8 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
 def _style(name: str, others: list[str]) -> tuple[str, str]:
     if name in _STYLE:
         return _STYLE[name]
-    return _OTHERS[others.index(name) % len(_OTHERS)], "."
+    place = others.index(name) * (len(_OTHERS) - 1) // max(len(others) - 1, 1)
+    return _OTHERS[place], "."
 
 
 def _axes(ax: Any, metric: str) -> None:

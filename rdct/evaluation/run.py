@@ -17,7 +17,7 @@ from typing import Any
 
 from grace.provenance import weights_sha256
 from rdct.evaluation import resize
-from rdct.evaluation.codecs import NAMES, Absent, Setup, System, build
+from rdct.evaluation.codecs import Absent, Setup, System, build, is_row
 from rdct.evaluation.measure import Bench, Task, make_setup
 from rdct.evaluation.pictures import Picture
 from rdct.evaluation.records import Records
@@ -173,7 +173,7 @@ def _systems(scenario: Scenario, setup: Setup, outcome: Outcome) -> tuple[dict[s
             outcome.absent[spec] = str(error)
             outcome.rows.append(spec)
             continue
-        if made.name in systems or (made.name != spec and made.name in NAMES):
+        if made.name in systems or (made.name != spec and is_row(made.name)):
             raise ValueError(f"system {spec!r} calls itself {made.name!r}, which is another row's name")
         systems[made.name], specs[made.name] = made, spec
         outcome.rows.append(made.name)

@@ -7,6 +7,7 @@ systems of a group are compared on the same pictures.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,10 +159,15 @@ def _group(runs: list[dict], records: list[dict], systems: list[str] | None) -> 
         )
     pictures = sorted(common)
     order = {system: index for index, system in enumerate(NAMES)}
-    rows.sort(key=lambda row: (order.get(row[0], len(order)), row[0], row[1] == "inline"))
+    rows.sort(key=lambda row: (order.get(row[0], len(order)), _natural(row[0]), row[1] == "inline"))
     found = [_curve(*row, plans[row[0]]["dials"], pictures, cells[row]) for row in rows]
     absent = {k: v for k, v in absent.items() if k not in plans}
     return Group(name, model, runs[-1].get("resize"), runs[-1], found, pictures, len(asked - common), absent)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts `L8` before `L16`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _curve(

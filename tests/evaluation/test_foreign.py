@@ -101,6 +101,7 @@ def test_scenario_names_systems(tmp_path, pictures, toy, bits):
         (BITS.replace("def encode", "def code"), "no method encode"),
         (BITS.replace('"bits", "zlib', '"grace", "zlib'), "calls itself 'grace'"),
         (BITS.replace('"bits", "zlib', '"webp", "zlib'), "calls itself 'webp'"),
+        (BITS.replace('"bits", "zlib', '"boundary", "zlib'), "calls itself 'boundary'"),
         (None, "no file"),
     ],
 )

@@ -72,3 +72,19 @@ def test_run_and_table(tmp_path, pictures, small):
     assert "bpp of source" in shown
     plain = text.as_markdown(summary.summarise(full, (0.9,), resamples=0))
     assert "source" not in plain and "to fit" not in plain
+
+
+def test_crops_show_what_the_codecs_got(tmp_path, pictures, small):
+    from rdct.evaluation import crops
+
+    words = ["run", "--images", str(pictures[0]), "--model", small, "--systems", "jpeg-turbo-444"]
+    assert cli.main([*words, "--points", "6", "-j", "1", "--quiet", "-o", str(tmp_path / "o")]) == 0
+    found = summary.summarise(summary.groups(tmp_path / "o")[0], (0.5,), resamples=0)
+    (example,) = crops.examples(found, pictures[0], count=1)
+    assert [tile.pixels.shape for tile in example.tiles] == [(*SMALL, 3)] * 2
+    dial = min((p for p in found["rows"][0]["points"] if p["agreement"] >= 0.5), key=lambda p: p["bpp"])[
+        "dial"
+    ]
+    points = [r for r in records.read(tmp_path / "o") if r["kind"] == "point"]
+    (record,) = [r for r in points if (r["picture"], r["dial"]) == (example.picture, dial)]
+    assert example.tiles[1].agreement == record["agreement"]

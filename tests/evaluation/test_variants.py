@@ -91,3 +91,11 @@ def test_boundary_gives_fine_steps_to_boundaries(setup, image):
 def test_boundary_needs_a_network():
     with pytest.raises(codecs.Absent, match="--model"):
         codecs.build("boundary", codecs.Setup())
+
+
+def test_rows_stand_in_the_order_of_their_numbers():
+    from rdct.evaluation.summary import _natural
+
+    names = ["stac-paper-L2", "stac-paper-L16", "stac-paper-L16-R2", "boundary", "boundary-W4", "7z", "a"]
+    expected = ["7z", "a", "boundary", "boundary-W4", "stac-paper-L2", "stac-paper-L16", "stac-paper-L16-R2"]
+    assert sorted(names, key=_natural) == expected
