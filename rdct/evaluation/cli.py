@@ -94,8 +94,13 @@ def _measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="SPEC", help="network (a spec of rdct.vision.models.load)")
     parser.add_argument("--tables", metavar="FILE", help="network tables of stac-tables build, or a name")
     parser.add_argument("--systems", type=_list, metavar="A,B,...", help="rows (default: all)")
+    parser.add_argument(
+        "--system", action="append", metavar="FILE.py:FACTORY",
+        help="one row more: a system of yours (docs/cli.md); may be given again",
+    )  # fmt: skip
     parser.add_argument("--points", type=_positive, metavar="N", help="points of each dial (10)")
     parser.add_argument("--tables-mode", choices=("inline", "id", "both"), help="how table sets are sent")
+    parser.add_argument("--resize", choices=("working", "full"), help="to the network's working size, if any")
     parser.add_argument("-j", "--jobs", type=_positive, default=min(2, os.cpu_count() or 1), metavar="N")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -179,7 +184,7 @@ class _Progress:
 
 
 def _given(args: argparse.Namespace) -> dict:
-    names = ("labels", "model", "tables", "systems", "points", "tables_mode")
+    names = ("labels", "model", "tables", "systems", "points", "tables_mode", "resize")
     values = {name: getattr(args, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -210,6 +215,7 @@ def _run(args: argparse.Namespace) -> int:
         return _wrong_use("run needs a SCENARIO, or --images and --model")
     else:
         what = scenario.make(**values)
+    what = what.with_systems(args.system)
     progress = _Progress(args.quiet)
     outcome = run.run(what, args.output, jobs=args.jobs, command=args.typed, progress=progress)
     return _report(outcome, args.quiet)
@@ -267,15 +273,16 @@ def _compare(args: argparse.Namespace) -> int:
     from rdct.vision import models
 
     values = {"tables_mode": "inline", "model": models.DEFAULT_MODEL} | _given(args)
-    what = scenario.make(images=args.images, set="compare", **values)
+    what = scenario.make(images=args.images, set="compare", **values).with_systems(args.system)
     keep = args.output or (None if args.json else Path("stac-eval-compare"))
     with tempfile.TemporaryDirectory() as scratch:
         folder = keep or Path(scratch)
         progress = _Progress(args.quiet)
         outcome = run.run(what, folder, jobs=args.jobs, command=args.typed, progress=progress)
         code = _report(outcome, args.quiet)
-        groups = summary.groups(folder, list(what.systems))
-        group = next(g for g in groups if (g.set, g.model) == (what.set, outcome.model))
+        groups = summary.groups(folder, outcome.rows)
+        mine = (what.set, outcome.model, outcome.resize)
+        group = next(g for g in groups if (g.set, g.model, g.resize) == mine)
         found = summary.summarise(group, args.accuracy, reference=args.reference[0], resamples=0)
         if args.json:
             print(json.dumps(text.compare_document(found), indent=1, allow_nan=False))

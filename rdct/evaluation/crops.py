@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from rdct.evaluation.codecs import Absent, build
+from rdct.evaluation.codecs import Absent, build, is_row
 from rdct.evaluation.measure import make_setup
 from rdct.evaluation.pictures import Picture, find, read_picture
+from rdct.evaluation.resize import resize_picture
 
 __all__ = ["Example", "Tile", "examples", "png_uri"]
 
@@ -60,7 +61,8 @@ def examples(summary: dict[str, Any], images: Path, *, count: int = 2) -> list[E
     ----------
     summary : dict
         From `rdct.evaluation.summary.summarise`; its first accuracy decides the dials: for each row
-        the coarsest one whose pooled accuracy reaches it.
+        the coarsest one whose pooled accuracy reaches it. Rows from a ``FILE.py:FACTORY`` are left
+        out: records do not get to say which Python file is run.
     images : Path
         The folder the records were made from.
     count : int
@@ -81,7 +83,8 @@ def examples(summary: dict[str, Any], images: Path, *, count: int = 2) -> list[E
     setup = make_setup(run["model_spec"], run["tables"])
     dials = _dials(summary)
     chosen = [known[index * len(known) // count] for index in range(min(count, len(known)))]
-    return [_example(picture, setup, dials, summary["accuracies"][0]) for picture in chosen]
+    size = setup.model.working_size if summary["resize"] else None
+    return [_example(picture, setup, dials, summary["accuracies"][0], size) for picture in chosen]
 
 
 def _dials(summary: dict[str, Any]) -> dict[str, float]:
@@ -90,15 +93,21 @@ def _dials(summary: dict[str, Any]) -> dict[str, float]:
     dials: dict[str, float] = {}
     for row in summary["rows"]:
         reached = [point for point in row["points"] if point[metric] is not None and point[metric] >= wanted]
-        if reached and row["codec"] not in dials:
+        if reached and row["codec"] not in dials and is_row(row["codec"]):
             dials[row["codec"]] = min(reached, key=lambda point: point["bpp"])["dial"]
     return dials
 
 
-def _example(picture: Picture, setup: Any, dials: dict[str, float], accuracy: float) -> Example:
+def _example(
+    picture: Picture,
+    setup: Any,
+    dials: dict[str, float],
+    accuracy: float,
+    working_size: tuple[int, int] | None,
+) -> Example:
     from rdct.vision import metrics, models
 
-    image = read_picture(picture.path)
+    image = resize_picture(read_picture(picture.path), working_size)
     raw = models.labels(setup.model, image)
     views = []
     for name, dial in dials.items():

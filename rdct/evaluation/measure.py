@@ -12,6 +12,7 @@ import numpy as np
 
 from rdct.evaluation.codecs import Setup, System, build
 from rdct.evaluation.pictures import Picture, read_labels, read_picture
+from rdct.evaluation.resize import resize_labels, resize_picture
 from rdct.vision import metrics
 
 __all__ = ["Bench", "Task", "fold_ignored", "make_setup"]
@@ -25,6 +26,7 @@ class Task:
     ----------
     picture : Picture
     system : str
+        What `build` makes it from.
     points : tuple of (dial, table modes)
     identity : dict
         The fields of the records that do not depend on the point.
@@ -70,10 +72,13 @@ class Bench:
     setup : Setup
     threads : int
         Threads of torch; 1, because the workers share the machine's cores.
+    resize : str
+        "working" or "full", see `rdct.evaluation.resize`.
     """
 
-    def __init__(self, setup: Setup, threads: int = 1) -> None:
+    def __init__(self, setup: Setup, threads: int = 1, resize: str = "working") -> None:
         self.setup = setup
+        self._size = None if resize == "full" else getattr(setup.model, "working_size", None)
         self._systems: dict[str, System] = {}
         # Tasks come picture by picture, so two are enough.
         self._raw = lru_cache(maxsize=2)(self._look)
@@ -83,12 +88,13 @@ class Bench:
             return
         torch.set_num_threads(threads)
 
-    def _look(self, picture: Picture) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        image = read_picture(picture.path)
-        truth = None
+    def _look(self, picture: Picture) -> tuple[np.ndarray, int, np.ndarray, np.ndarray | None]:
+        """What every codec gets, the pixels it was made from, the labels on it, the true ones."""
+        source = read_picture(picture.path)
+        image, truth = resize_picture(source, self._size), None
         if picture.labels is not None:
-            truth = read_labels(picture.labels, image.shape[:2])
-        return image, self._ask(image), truth
+            truth = resize_labels(read_labels(picture.labels, source.shape[:2]), self._size)
+        return image, source.shape[0] * source.shape[1], self._ask(image), truth
 
     def _ask(self, image: np.ndarray) -> np.ndarray:
         from rdct.vision import models
@@ -100,7 +106,7 @@ class Bench:
         if task.system not in self._systems:
             self._systems[task.system] = build(task.system, self.setup)
         system = self._systems[task.system]
-        image, raw, truth = self._raw(task.picture)
+        image, source_pixels, raw, truth = self._raw(task.picture)
         model = self.setup.model
         for dial, modes in task.points:
             began = time.perf_counter()
@@ -132,6 +138,7 @@ class Bench:
                     "tables": mode,
                     "width": image.shape[1],
                     "height": image.shape[0],
+                    "source_pixels": source_pixels,
                     "bytes": len(data),
                     "parts": system.parts(data),
                     "agreement": metrics.agreement(labels, raw),

@@ -23,6 +23,8 @@ _STYLE = {
     "default": ("#CC79A7", "*"),
     "default-jpeg": ("#CC79A7", "p"),
 }
+# Rows that have none of their own, as variants do: dark to light in their order, none of the colours above.
+_OTHERS = ("#440154", "#46337F", "#365C8D", "#277F8E", "#1FA187", "#4AC16D", "#9FDA3A", "#FDE725")
 _AXES = {"agreement": "agreement with the labels on the raw picture", "miou_agreement": "mIoU agreement",
          "miou": "mIoU"}  # fmt: skip
 
@@ -51,12 +53,13 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
     axes = figure.subplots(len(summaries), len(metrics), squeeze=False)
     for summary, row_of_axes in zip(summaries, axes, strict=True):
         for metric, ax in zip(metrics, row_of_axes, strict=True):
+            others = list(dict.fromkeys(r["codec"] for r in summary["rows"] if r["codec"] not in _STYLE))
             for row in summary["rows"]:
                 points = [(p["bpp"], p[metric]) for p in row["points"] if p[metric] is not None]
                 if not points:
                     continue
                 label = row["codec"] if row["tables"] is None else f"{row['codec']} ({row['tables']})"
-                colour, marker = _STYLE.get(row["codec"], ("#444444", "."))
+                colour, marker = _style(row["codec"], others)
                 ax.plot(
                     *zip(*sorted(points), strict=True),
                     color=colour,
@@ -75,6 +78,13 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _style(name: str, others: list[str]) -> tuple[str, str]:
+    if name in _STYLE:
+        return _STYLE[name]
+    place = others.index(name) * (len(_OTHERS) - 1) // max(len(others) - 1, 1)
+    return _OTHERS[place], "."
 
 
 def _axes(ax: Any, metric: str) -> None:

@@ -20,7 +20,7 @@ VERSION = 1
 #: What makes a point the same point. Anything else in a record follows from these.
 KEY = (
     "set", "sha256", "truth_sha256", "system", "settings", "dial", "tables", "table_set",
-    "tables_sha256", "model", "weights", "code",
+    "tables_sha256", "model", "weights", "code", "resize",
 )  # fmt: skip
 
 

@@ -11,12 +11,13 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from grace.provenance import weights_sha256
-from rdct.evaluation.codecs import Absent, Setup, System, build
+from rdct.evaluation import resize
+from rdct.evaluation.codecs import Absent, Setup, System, build, is_row
 from rdct.evaluation.measure import Bench, Task, make_setup
 from rdct.evaluation.pictures import Picture
 from rdct.evaluation.records import Records
@@ -38,6 +39,10 @@ class Outcome:
         Points measured now, and points that were on record before.
     model : str
         The network's name.
+    resize : str or None
+        How pictures were resized, in the records' words.
+    rows : list of str
+        Names of the rows asked for, the absent ones too.
     absent : dict
         Systems that cannot run here, with the reason.
     failed : list of str
@@ -47,16 +52,23 @@ class Outcome:
     written: int = 0
     present: int = 0
     model: str = ""
+    resize: str | None = None
+    rows: list[str] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
 
 
-def code_version(rooms: tuple[str, ...]) -> str:
-    """The version of our code that a system's bytes depend on; "" for codecs of others.
+def code_version(rooms: tuple[str, ...], source: Path | None = None) -> str:
+    """The version of the code that a system's bytes depend on; "" for codecs of others.
 
     The package's version and a hash over the modules of `rooms` (sources and extensions, commands
-    excepted), so that records of yesterday's encoder are not taken for today's.
+    excepted), so that records of yesterday's encoder are not taken for today's; likewise the file
+    `source` of a system from outside, if any.
     """
+    if source is not None:
+        own = code_version(rooms)
+        found = f"{source.name}+{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
+        return f"{own} {found}".strip()
     if not rooms:
         return ""
     digest = hashlib.sha256()
@@ -120,20 +132,17 @@ def run(
     pictures = scenario.pictures()
     setup = make_setup(scenario.model, scenario.tables)
     outcome = Outcome(model=setup.model.name)
-    systems: dict[str, System] = {}
-    for name in scenario.systems:
-        try:
-            systems[name] = build(name, setup)
-        except Absent as error:
-            outcome.absent[name] = str(error)
+    outcome.resize = resize.describe(getattr(setup.model, "working_size", None), scenario.resize)
+    systems, specs = _systems(scenario, setup, outcome)
     weights = weights_sha256(setup.model)
     shared = {
         "set": scenario.set,
         "model": setup.model.name,
         "classes": len(setup.model.class_names),
         "weights": weights,
+        "resize": outcome.resize,
     }
-    plans = {name: _plan(system, scenario) for name, system in systems.items()}
+    plans = {name: {"spec": specs[name], **_plan(one, scenario)} for name, one in systems.items()}
     sums = {picture: picture.sha256() for picture in pictures}
     with Records(folder) as records:
         about = {**shared, **_provenance(scenario), "command": command, "absent": outcome.absent}
@@ -146,23 +155,48 @@ def run(
         for task, found, error in _measured(scenario, setup, tasks, jobs):
             outcome.written += sum(records.add("point", record) for record in found)
             if error:
-                outcome.failed.append(f"{task.picture.name}, {task.system}: {error}")
+                outcome.failed.append(f"{task.picture.name}, {task.identity['system']}: {error}")
             done += len(task.points)
             if progress:
-                progress(done, total, f"{task.picture.name} {task.system}")
+                progress(done, total, f"{task.picture.name} {task.identity['system']}")
     return outcome
+
+
+def _systems(scenario: Scenario, setup: Setup, outcome: Outcome) -> tuple[dict[str, System], dict[str, str]]:
+    """The systems that can run here by row name, and what each is made from."""
+    systems: dict[str, System] = {}
+    specs: dict[str, str] = {}
+    for spec in dict.fromkeys(scenario.systems):
+        try:
+            made = build(spec, setup)
+        except Absent as error:
+            outcome.absent[spec] = str(error)
+            outcome.rows.append(spec)
+            continue
+        if made.name in systems or (made.name != spec and is_row(made.name)):
+            raise ValueError(f"system {spec!r} calls itself {made.name!r}, which is another row's name")
+        systems[made.name], specs[made.name] = made, spec
+        outcome.rows.append(made.name)
+    unknown = sorted(set(scenario.dials) - set(outcome.rows))
+    if unknown:
+        raise ValueError(f"dials: {', '.join(unknown)} is none of the rows {', '.join(outcome.rows)}")
+    return systems, specs
 
 
 def _plan(system: System, scenario: Scenario) -> dict[str, Any]:
     """What identifies a system's records, and which of them the scenario asks for."""
     modes = [mode for mode in scenario.modes if mode in system.table_modes] or [None]
+    dial = system.dial
+    if system.name in scenario.dials:
+        low, high = scenario.dials[system.name]
+        dial = replace(dial, low=low, high=high)
     return {
         "settings": system.settings,
         "table_set": system.table_set,
         "tables_sha256": system.tables_sha256,
-        "code": code_version(system.rooms),
-        "dial": system.dial.name,
-        "dials": list(system.dial.points(scenario.points)),
+        "code": code_version(system.rooms, system.source),
+        "dial": dial.name,
+        "dials": list(dial.points(scenario.points)),
         "modes": modes,
     }
 
@@ -194,7 +228,7 @@ def _missing(
                 if new:
                     points.append((dial, new))
             if points:
-                yield Task(picture, name, tuple(points), identity)
+                yield Task(picture, plan["spec"], tuple(points), identity)
 
 
 def _provenance(scenario: Scenario) -> dict[str, Any]:
@@ -216,12 +250,12 @@ def _provenance(scenario: Scenario) -> dict[str, Any]:
 _bench: Bench | None = None
 
 
-def _start_worker(model: str, tables: str | None) -> None:
+def _start_worker(model: str, tables: str | None, resize: str) -> None:
     """Make a worker ready; it leaves Ctrl-C to the parent and does not outlive it."""
     global _bench
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    _bench = Bench(make_setup(model, tables))
+    _bench = Bench(make_setup(model, tables), resize=resize)
 
 
 def _die_with_parent() -> None:
@@ -251,7 +285,7 @@ def _measured(
     scenario: Scenario, setup: Setup, tasks: list[Task], jobs: int
 ) -> Iterator[tuple[Task, list[dict[str, Any]], str | None]]:
     if jobs <= 1 or len(tasks) <= 1:
-        bench = Bench(setup)
+        bench = Bench(setup, resize=scenario.resize)
         for task in tasks:
             yield task, *_collect(bench, task)
         return
@@ -261,7 +295,7 @@ def _measured(
         max_workers=min(jobs, len(tasks)),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(scenario.model, scenario.tables),
+        initargs=(scenario.model, scenario.tables, scenario.resize),
     ) as pool:
         try:
             waiting = {pool.submit(_work, task): task for task in tasks}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from rdct.evaluation.codecs import NAMES, TABLE_MODES
+from rdct.evaluation import resize as resizing
+from rdct.evaluation.codecs import NAMES, TABLE_MODES, check_name
 from rdct.evaluation.pictures import Picture, find, listed
 
 __all__ = ["FOLDER", "Scenario", "load"]
@@ -30,13 +31,17 @@ class Scenario:
     tables : str or None
         A spec of `grace.load_tables`; systems that need tables are absent without it.
     systems : tuple of str
-        Row names.
+        Row names, and ``FILE.py:FACTORY`` for systems of others.
     points : int
         Points of every rate dial.
+    dials : dict
+        Row name to the ``(low, high)`` of its dial, where its own range will not do.
     limit : int or None
         So many pictures, spread evenly over the folder.
     tables_mode : str
         "inline", "id" or "both".
+    resize : str
+        "working": pictures are shrunk to the network's working size, where it has one; "full".
     set : str
         What records call the pictures; the last two parts of the folder's path by default.
     """
@@ -47,14 +52,22 @@ class Scenario:
     tables: str | None = None
     systems: tuple[str, ...] = NAMES
     points: int = 10
+    dials: dict[str, tuple[float, float]] = field(default_factory=dict)
     limit: int | None = None
     tables_mode: str = "both"
+    resize: str = "working"
     set: str = ""
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.systems if name not in NAMES]
-        if unknown or not self.systems:
-            raise ValueError(f"unknown systems {unknown}; known: {', '.join(NAMES)}")
+        if not self.systems:
+            raise ValueError(f"systems is empty; name some of {', '.join(NAMES)}")
+        for name in self.systems:
+            check_name(name)
+        for name, span in self.dials.items():
+            if len(span) != 2 or not 0 < span[0] < span[1]:
+                raise ValueError(f"dials: {name} = {list(span)}; give its lowest and its highest value")
+        if self.resize not in resizing.MODES:
+            raise ValueError(f"resize must be one of {', '.join(resizing.MODES)}, got {self.resize!r}")
         if not 1 <= self.points <= 64:
             raise ValueError(f"points must be 1..64, got {self.points}")
         if self.limit is not None and self.limit < 1:
@@ -72,6 +85,10 @@ class Scenario:
         """The table modes, the self-contained one first."""
         return TABLE_MODES if self.tables_mode == "both" else (self.tables_mode,)
 
+    def with_systems(self, more: list[str] | None) -> Scenario:
+        """The same with further systems after its own."""
+        return replace(self, systems=(*self.systems, *(more or ())))
+
     def pictures(self) -> list[Picture]:
         """The pictures with their labels."""
         if isinstance(self.images, Path):
@@ -87,7 +104,7 @@ def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario:
     source : str
         A path, or the name of a committed scenario ("camvid-val-espnet").
     data : Path, optional
-        What ``{data}`` in the file stands for.
+        What ``{data}`` in the file stands for; ``{here}`` is the folder of the file itself.
     **overrides
         Fields that replace the file's, where not None.
 
@@ -111,15 +128,23 @@ def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario:
     if unknown:
         raise ValueError(f"{path}: unknown fields {unknown}; known: {', '.join(sorted(names))}")
     for name, value in values.items():
-        if isinstance(value, str) and "{data}" in value:
-            if data is None:
-                raise ValueError(f"{path}: {name} = {value!r} needs --data DIR")
-            values[name] = value.replace("{data}", str(data))
+        values[name] = _filled(value, path, data)
     values.update({name: value for name, value in overrides.items() if value is not None})
     missing = [name for name in ("images", "model") if name not in values]
     if missing:
         raise ValueError(f"{path}: lacks {' and '.join(missing)}")
     return make(**values)
+
+
+def _filled(value: Any, path: Path, data: Path | None) -> Any:
+    """A value with its ``{data}`` and ``{here}`` replaced, in lists too."""
+    if isinstance(value, list):
+        return [_filled(one, path, data) for one in value]
+    if not isinstance(value, str):
+        return value
+    if "{data}" in value and data is None:
+        raise ValueError(f"{path}: {value!r} needs --data DIR")
+    return value.replace("{data}", str(data)).replace("{here}", str(path.parent))
 
 
 def _toml(text: str) -> dict[str, Any]:

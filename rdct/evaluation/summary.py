@@ -7,6 +7,7 @@ systems of a group are compared on the same pictures.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,8 +38,8 @@ class Curve:
 
     Attributes
     ----------
-    bits, pixels : numpy.ndarray
-        float64 ``[P, D]`` and ``[P]``.
+    bits, pixels, source_pixels : numpy.ndarray
+        float64 ``[P, D]``, ``[P]`` and ``[P]``; the last before resizing, if there was any.
     raw, truth : numpy.ndarray
         Confusion matrices ``[P, D, K, K + 1]`` against the labels on the raw picture and against
         the given ones (None without those; its K leaves the ignored class out).
@@ -52,6 +53,7 @@ class Curve:
     pictures: list[str]
     bits: np.ndarray
     pixels: np.ndarray
+    source_pixels: np.ndarray
     raw: np.ndarray
     truth: np.ndarray | None
     seconds: np.ndarray
@@ -86,10 +88,11 @@ class Curve:
 
 @dataclass
 class Group:
-    """Everything measured with one network on one set of pictures."""
+    """Everything measured with one network on one set of pictures, resized in one way."""
 
     set: str
     model: str
+    resize: str | None
     run: dict[str, Any]
     curves: list[Curve]
     pictures: list[str]
@@ -98,7 +101,7 @@ class Group:
 
 
 def groups(folder: Path, systems: list[str] | None = None) -> list[Group]:
-    """Read the records of a folder: one group for each set of pictures and network.
+    """Read the records of a folder: one group for each set of pictures, network and way of resizing.
 
     The latest run that names a system says which of its records count: settings, version of the
     code, points of the dial, table modes and pictures. What other runs left there stays unused.
@@ -114,11 +117,11 @@ def groups(folder: Path, systems: list[str] | None = None) -> list[Group]:
     ValueError
         The systems have no picture in common.
     """
-    runs: dict[tuple[str, str], list[dict]] = defaultdict(list)
-    points: dict[tuple[str, str], list[dict]] = defaultdict(list)
+    runs: dict[tuple, list[dict]] = defaultdict(list)
+    points: dict[tuple, list[dict]] = defaultdict(list)
     for record in read(folder):
         where = runs if record["kind"] == "run" else points
-        where[record["set"], record["model"]].append(record)
+        where[record["set"], record["model"], record.get("resize")].append(record)
     return [_group(of_group, points[name], systems) for name, of_group in runs.items()]
 
 
@@ -156,10 +159,15 @@ def _group(runs: list[dict], records: list[dict], systems: list[str] | None) -> 
         )
     pictures = sorted(common)
     order = {system: index for index, system in enumerate(NAMES)}
-    rows.sort(key=lambda row: (order.get(row[0], len(order)), row[0], row[1] == "inline"))
+    rows.sort(key=lambda row: (order.get(row[0], len(order)), _natural(row[0]), row[1] == "inline"))
     found = [_curve(*row, plans[row[0]]["dials"], pictures, cells[row]) for row in rows]
     absent = {k: v for k, v in absent.items() if k not in plans}
-    return Group(name, model, runs[-1], found, pictures, len(asked - common), absent)
+    return Group(name, model, runs[-1].get("resize"), runs[-1], found, pictures, len(asked - common), absent)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts `L8` before `L16`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _curve(
@@ -194,6 +202,7 @@ def _curve(
         pictures,
         np.array([[8.0 * cell["bytes"] for cell in row] for row in grid]),
         np.array([float(row[0]["width"] * row[0]["height"]) for row in grid]),
+        np.array([float(row[0].get("source_pixels", row[0]["width"] * row[0]["height"])) for row in grid]),
         matrices("raw_confusion"),
         matrices("truth_confusion"),
         np.mean([[(c["encode_s"], c["decode_s"]) for c in row] for row in grid], 0),
@@ -214,6 +223,7 @@ def _points(curve: Curve) -> list[dict[str, Any]]:
         {
             "dial": dial,
             "bpp": _number(bpp[d]),
+            "bpp_source": _number(bpp[d] * curve.pixels.sum() / curve.source_pixels.sum()),
             **{metric: _number(values[d]) for metric, values in columns.items()},
             "psnr": _number(curve.psnr[d], 3),
             "encode_s": _number(curve.seconds[d, 0], 5),
@@ -315,6 +325,8 @@ def summarise(
     ]
     return {
         "set": group.set,
+        "resize": group.resize,
+        "pixel_share": _number(_pixel_share(group)),
         "model": group.model,
         "run": group.run,
         "pictures": count,
@@ -327,6 +339,12 @@ def summarise(
         "seed": seed,
         "rows": rows,
     }
+
+
+def _pixel_share(group: Group) -> float | None:
+    """Pixels of the pictures as coded over those of their sources."""
+    first = next(iter(group.curves), None)
+    return None if first is None else first.pixels.sum() / first.source_pixels.sum()
 
 
 def _reference(group: Group, curve: Curve, name: str) -> Curve | None:

@@ -76,7 +76,16 @@ def title(summary: dict[str, Any]) -> str:
     """Network, pictures, how many."""
     left = f" ({summary['left_out']} incomplete left out)" if summary["left_out"] else ""
     count = f"{summary['pictures']} picture{'' if summary['pictures'] == 1 else 's'}"
-    return f"{summary['model']} on {summary['set']}, {count}{left}"
+    return f"{summary['model']} on {summary['set']}, {count}{left}{_resized(summary)}"
+
+
+def _resized(summary: dict[str, Any]) -> str:
+    if not summary["resize"]:
+        return ""
+    return (
+        f", resized before every codec {summary['resize']} (bits/pixel are of the resized pictures; "
+        f"x {summary['pixel_share']:.4g} for bits per pixel of the source)"
+    )
 
 
 def _absences(summary: dict[str, Any]) -> list[str]:
@@ -117,8 +126,10 @@ def points_table(summary: dict[str, Any]) -> list[list[str]]:
     def figure(value: float | None, digits: int) -> str:
         return "-" if value is None else f"{value:.{digits}f}"
 
-    head = ["row", "dial", "bpp", "agreement", "mIoU agreement", "mIoU", "PSNR dB", "encode ms", "decode ms",
-            "bytes by kind, mean", "std ln rho"]  # fmt: skip
+    resized = bool(summary["resize"])
+    source = ["bpp of source"] if resized else []
+    head = ["row", "dial", "bpp", *source, "agreement", "mIoU agreement", "mIoU", "PSNR dB", "encode ms",
+            "decode ms", "bytes by kind, mean", "std ln rho"]  # fmt: skip
     table = [head]
     for row in summary["rows"]:
         for p in row["points"]:
@@ -126,7 +137,8 @@ def points_table(summary: dict[str, Any]) -> list[list[str]]:
             times = [figure(1e3 * p[t], 1) for t in ("encode_s", "decode_s")]
             spread = figure(p["facts"].get("ln_rho_std"), 2)
             bpp, psnr = figure(p["bpp"], 3), figure(p["psnr"], 2)
-            table.append([label(row), f"{p['dial']:g}", bpp, *scores, psnr, *times, _parts(p), spread])
+            bpp = [bpp, figure(p["bpp_source"], 3)] if resized else [bpp]
+            table.append([label(row), f"{p['dial']:g}", *bpp, *scores, psnr, *times, _parts(p), spread])
     return table
 
 

@@ -145,7 +145,7 @@ def test_scenario_files(tmp_path):
     with pytest.raises(ValueError, match="speed"):
         scenario.load(str(tmp_path / "s.toml"))
     (tmp_path / "s.toml").write_text('images = "a"\nmodel = "m"\nsystems = ["x"]\n')
-    with pytest.raises(ValueError, match="unknown systems"):
+    with pytest.raises(ValueError, match="unknown system 'x'"):
         scenario.load(str(tmp_path / "s.toml"))
 
 

@@ -2,7 +2,8 @@
 
 `NAMES` lists the rows of every table, in their order; `build` makes one of them, or says by
 `Absent` why this machine cannot. Each family has its own file: `stock` (codecs of others, each
-through its maintained library), `own` (everything that goes through our codec).
+through its maintained library), `own` (everything that goes through our codec), `variants` (rows
+for the paper's figures, made when asked for by name), `foreign` (``FILE.py:FACTORY``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,10 @@ import numpy as np
 if TYPE_CHECKING:
     from rdct.vision.models import Model
 
-__all__ = ["NAMES", "REFERENCE", "TABLE_MODES", "Absent", "Coded", "Dial", "Setup", "System", "build"]
+__all__ = [
+    "NAMES", "REFERENCE", "TABLE_MODES", "Absent", "Coded", "Dial", "Setup", "System", "build", "check_name",
+    "is_row",
+]  # fmt: skip
 
 #: The row that percentages are given against unless another is named.
 REFERENCE = "jpeg-turbo-444"
@@ -112,6 +117,8 @@ class System(ABC):
         Of the file that set and calibration came from.
     rooms : tuple of str
         The packages of ours that make its bytes; their version then belongs to the record.
+    source : Path or None
+        A file outside of our packages that makes its bytes; likewise.
     """
 
     name: str
@@ -121,6 +128,7 @@ class System(ABC):
     table_set: str | None = None
     tables_sha256: str | None = None
     rooms: tuple[str, ...] = ()
+    source: Path | None = None
 
     @abstractmethod
     def encode(self, image: np.ndarray, dial: float) -> bytes:
@@ -173,26 +181,48 @@ def _families() -> dict[str, tuple[str, str]]:
     }
 
 
-#: Every row this room knows, in the order of the tables.
+#: The rows of every table unless told otherwise, in its order.
 NAMES = tuple(_families())
 
 
+def is_row(name: str) -> bool:
+    """Whether a name is a row of ours: one of `NAMES`, or a variant."""
+    from rdct.evaluation.codecs import variants
+
+    return name in NAMES or variants.is_variant(name)
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError unless `build` knows what `name` stands for."""
+    from rdct.evaluation.codecs import foreign, variants
+
+    if not (is_row(name) or foreign.is_spec(name)):
+        raise ValueError(
+            f"unknown system {name!r}; known systems: {', '.join(NAMES)}; {variants.FORMS}; FILE.py:FACTORY"
+        )
+
+
 def build(name: str, setup: Setup) -> System:
-    """Make the system of that row name.
+    """Make the system of that row name, or the one that ``FILE.py:FACTORY`` makes.
 
     Raises
     ------
     Absent
         It cannot run here; the message names what is missing.
     ValueError
-        No such row.
+        No such row, or a foreign system that breaks the protocol.
     """
     import importlib
 
-    if name not in NAMES:
-        raise ValueError(f"unknown system {name!r}; known: {', '.join(NAMES)}")
-    module, factory = _families()[name]
+    from rdct.evaluation.codecs import foreign, variants
+
+    check_name(name)
     try:
+        if foreign.is_spec(name):
+            return foreign.load(name, setup)
+        if name not in NAMES:
+            return variants.build(name, setup)
+        module, factory = _families()[name]
         return getattr(importlib.import_module(module), factory)(setup)
     except ImportError as error:
         raise Absent(f"not installed here: {error}") from error
