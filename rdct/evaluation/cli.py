@@ -210,8 +210,11 @@ def _run(args: argparse.Namespace) -> int:
         return _wrong_use("run needs a SCENARIO, or --images and --model")
     else:
         what = scenario.make(**values)
+    driver = run.run
+    if not isinstance(what, scenario.Scenario):
+        from rdct.evaluation.video.run import run as driver
     progress = _Progress(args.quiet)
-    outcome = run.run(what, args.output, jobs=args.jobs, command=args.typed, progress=progress)
+    outcome = driver(what, args.output, jobs=args.jobs, command=args.typed, progress=progress)
     return _report(outcome, args.quiet)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rdct.evaluation.codecs import NAMES, TABLE_MODES
 from rdct.evaluation.pictures import Picture, find, listed
+
+if TYPE_CHECKING:
+    from rdct.evaluation.video.scenario import VideoScenario
 
 __all__ = ["FOLDER", "Scenario", "load"]
 
@@ -79,7 +82,7 @@ class Scenario:
         return listed(list(self.images), self.labels)
 
 
-def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario:
+def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario | VideoScenario:
     """Read a scenario file.
 
     Parameters
@@ -90,6 +93,11 @@ def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario:
         What ``{data}`` in the file stands for.
     **overrides
         Fields that replace the file's, where not None.
+
+    Returns
+    -------
+    Scenario or VideoScenario
+        The latter if the file says ``kind = "video"``.
 
     Raises
     ------
@@ -106,20 +114,29 @@ def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario:
         values = _toml(path.read_text("utf-8"))
     except ValueError as error:  # of which TOML's own error is one
         raise ValueError(f"{path}: {error}") from error
-    names = {one.name for one in fields(Scenario)}
-    unknown = sorted(set(values) - names)
-    if unknown:
-        raise ValueError(f"{path}: unknown fields {unknown}; known: {', '.join(sorted(names))}")
+    kind = values.pop("kind", "stills")
+    if kind not in ("stills", "video"):
+        raise ValueError(f'{path}: kind must be "stills" or "video", got {kind!r}')
     for name, value in values.items():
         if isinstance(value, str) and "{data}" in value:
             if data is None:
                 raise ValueError(f"{path}: {name} = {value!r} needs --data DIR")
             values[name] = value.replace("{data}", str(data))
     values.update({name: value for name, value in overrides.items() if value is not None})
-    missing = [name for name in ("images", "model") if name not in values]
+    if kind == "video":
+        from rdct.evaluation.video import scenario as video
+
+        of_kind, needed, build = video.VideoScenario, ("source", "model"), video.make
+    else:
+        of_kind, needed, build = Scenario, ("images", "model"), make
+    names = {one.name for one in fields(of_kind)}
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise ValueError(f"{path}: unknown fields {unknown}; known: {', '.join(sorted(names))}")
+    missing = [name for name in needed if name not in values]
     if missing:
         raise ValueError(f"{path}: lacks {' and '.join(missing)}")
-    return make(**values)
+    return build(**values)
 
 
 def _toml(text: str) -> dict[str, Any]:
