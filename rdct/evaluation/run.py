@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grace.provenance import weights_sha256
-from rdct.evaluation.codecs import Absent, Setup, System, build
+from rdct.evaluation.codecs import Absent, System, build
 from rdct.evaluation.measure import Bench, Task, make_setup
 from rdct.evaluation.pictures import Picture
 from rdct.evaluation.records import Records

@@ -33,8 +33,8 @@ def settings() -> str:
         raise ImportError(f"PyAV {av.__version__} here is built without libx264")
     major, minor, micro = av.library_versions["libavcodec"]
     return (
-        f"PyAV {av.__version__}, libavcodec {major}.{minor}.{micro}, libx264: preset medium, CRF, bf=0, 4:4:4 "
-        "full range, 1 thread"
+        f"PyAV {av.__version__}, libavcodec {major}.{minor}.{micro}, libx264: preset medium, CRF, bf=0, "
+        "4:4:4 full range, 1 thread"
     )
 
 

@@ -19,7 +19,7 @@ from rdct.evaluation.video.systems import Ends, VideoSystem, build
 from rdct.offload import wire
 from rdct.offload.driver import Output, Transfer, simulate
 from rdct.offload.link import SimulatedLink
-from rdct.offload.messages import Feedback, Hello, Notice, Packet, PlanUpdate, Result
+from rdct.offload.messages import Feedback, Hello, Notice, Packet, Result
 from rdct.vision import metrics
 
 __all__ = ["Bench", "Task", "make_bench"]
