@@ -44,8 +44,8 @@ class Link:
         lost = f", {100 * self.loss:g} % lost" if self.loss else ""
         return (
             f"{self.up_bps / 1e6:g} Mbit/s up, {self.down_bps / 1e6:g} down, {1e3 * self.delay_s:g} ms "
-            f"each way{lost}; device {1e3 * self.edge_s:g} ms a frame, server {1e3 * self.labels_s:g} ms for labels "
-            f"and {1e3 * self.levels_s:g} ms for levels"
+            f"each way{lost}; device {1e3 * self.edge_s:g} ms a frame, server {1e3 * self.labels_s:g} ms "
+            f"for labels and {1e3 * self.levels_s:g} ms for levels"
         )
 
 

@@ -1,8 +1,8 @@
 """The rows of a video table: who codes which frames, and who answers.
 
-Every row is `stac.StacEdge` with the same trigger, the same flow and the same propagation; what differs is the
-plan, or the codec put in its place. `h264-all` sends every frame, so nothing is left to propagate but what the
-link delays.
+Every row is `stac.StacEdge` with the same trigger, the same flow and the same propagation; what differs is
+the plan, or the codec put in its place. `h264-all` sends every frame, so nothing is left to propagate but
+what the link delays.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ __all__ = ["NAMES", "REFERENCE", "Ends", "VideoSystem", "build", "keyframes_of",
 
 #: The row that percentages are given against unless another is named.
 REFERENCE = "jpeg-turbo-444"
+_ENTROPY = {"huffman": "optimised Huffman", "context": "context-modelled"}
 #: So many packets may be unanswered where every frame is sent: all that a policy allows.
 _ALL_IN_FLIGHT = 64
 
@@ -159,9 +160,6 @@ class Default(StacPaper):
 
     name = "default"
     entropy = "context"
-
-
-_ENTROPY = {"huffman": "optimised Huffman", "context": "context-modelled"}
 
 
 class VideoGrace(_Own):
