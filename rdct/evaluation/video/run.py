@@ -55,7 +55,7 @@ def run(
         "sha256": clip.sha256,
         "truth_sha256": clip.truth_sha256,
     }
-    plans = {name: _plan(system, scenario) for name, system in systems.items()}
+    plans = {name: _plan(system, scenario, clip.fps) for name, system in systems.items()}
     height, width = clip.shape
     about = {
         "model_spec": scenario.model,
@@ -98,8 +98,8 @@ def run(
     return outcome
 
 
-def _plan(system: VideoSystem, scenario: VideoScenario) -> dict[str, Any]:
-    trigger = f"trigger {scenario.threshold_db:g} dB, {scenario.mode}"
+def _plan(system: VideoSystem, scenario: VideoScenario, fps: float) -> dict[str, Any]:
+    trigger = f"{fps:g} frames/s, trigger {scenario.threshold_db:g} dB, {scenario.mode}"
     if scenario.link is not None:
         trigger += f", seed {scenario.seed}"
     return {
