@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import ModuleType
 
 __all__ = ["main"]
 
@@ -106,8 +107,9 @@ def _measuring(parser: argparse.ArgumentParser) -> None:
 
 
 def _accuracy(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--accuracy", type=_shares, default=_shares(_ACCURACIES), metavar="A,B,...",
-                        help=f"where to read the curves (default {_ACCURACIES})")  # fmt: skip
+    parser.add_argument("--accuracy", type=_shares, metavar="A,B,...",
+                        help=f"where to read the curves (default {_ACCURACIES}; "
+                             "of videos what every row reaches)")  # fmt: skip
     parser.add_argument(
         "--reference",
         type=_list,
@@ -215,32 +217,52 @@ def _run(args: argparse.Namespace) -> int:
         return _wrong_use("run needs a SCENARIO, or --images and --model")
     else:
         what = scenario.make(**values)
-    what = what.with_systems(args.system)
+    driver = run.run
+    if isinstance(what, scenario.Scenario):
+        what = what.with_systems(args.system)
+    elif args.system:
+        return _wrong_use("--system is for pictures: a video scenario names its systems itself")
+    else:
+        from rdct.evaluation.video.run import run as driver
     progress = _Progress(args.quiet)
-    outcome = run.run(what, args.output, jobs=args.jobs, command=args.typed, progress=progress)
+    outcome = driver(what, args.output, jobs=args.jobs, command=args.typed, progress=progress)
     return _report(outcome, args.quiet)
 
 
 def _summaries(args: argparse.Namespace) -> list[list[dict]]:
     """For each group of the folder, one summary for each reference."""
     from rdct.evaluation import summary
+    from rdct.evaluation.video import summary as video
 
-    found = summary.groups(args.folder, args.systems)
-    options = {"metric": args.metric, "resamples": args.resamples, "seed": args.seed}
+    options = {"metric": args.metric}
+    if video.holds_video(args.folder):
+        summary, accuracies = video, args.accuracy
+    else:
+        accuracies = args.accuracy or _shares(_ACCURACIES)
+        options |= {"resamples": args.resamples, "seed": args.seed}
     return [
-        [summary.summarise(group, args.accuracy, reference=one, **options) for one in args.reference]
-        for group in found
+        [summary.summarise(group, accuracies, reference=one, **options) for one in args.reference]
+        for group in summary.groups(args.folder, args.systems)
     ]
 
 
-def _table(args: argparse.Namespace) -> int:
+def _words(groups: list[list[dict]]) -> ModuleType:
+    """The module that puts these summaries into words."""
     from rdct.evaluation import text
+    from rdct.evaluation.video import text as video
+
+    return video if groups[0][0].get("medium") == "video" else text
+
+
+def _table(args: argparse.Namespace) -> int:
+    from rdct.evaluation.text import insert
 
     if (args.into is None) != (args.section is None):
         return _wrong_use("--into and --section belong together")
     groups = _summaries(args)
+    text = _words(groups)
     if args.into:
-        text.insert(args.into, args.section, "\n".join(text.as_markdown(*group) for group in groups))
+        insert(args.into, args.section, "\n".join(text.as_markdown(*group) for group in groups))
     elif args.json:
         print(json.dumps([one for group in groups for one in group], indent=1, allow_nan=False))
     else:
@@ -263,6 +285,8 @@ def _page(args: argparse.Namespace) -> int:
     groups = _summaries(args)
     shown: list[list] = [[] for _ in groups]
     if args.images:
+        if groups[0][0].get("medium") == "video":
+            raise ValueError("--images goes with records of stills; there are no crops of videos")
         shown = [crops.examples(group[0], args.images, count=args.crops) for group in groups]
     report.write(args.output, groups, shown)
     return 0
@@ -283,7 +307,8 @@ def _compare(args: argparse.Namespace) -> int:
         groups = summary.groups(folder, outcome.rows)
         mine = (what.set, outcome.model, outcome.resize)
         group = next(g for g in groups if (g.set, g.model, g.resize) == mine)
-        found = summary.summarise(group, args.accuracy, reference=args.reference[0], resamples=0)
+        accuracies = args.accuracy or _shares(_ACCURACIES)
+        found = summary.summarise(group, accuracies, reference=args.reference[0], resamples=0)
         if args.json:
             print(json.dumps(text.compare_document(found), indent=1, allow_nan=False))
         else:

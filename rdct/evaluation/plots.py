@@ -22,9 +22,13 @@ _STYLE = {
     "stac-paper": ("#D55E00", "X"),
     "default": ("#CC79A7", "*"),
     "default-jpeg": ("#CC79A7", "p"),
+    "h264-all": ("#0072B2", "v"),
+    "h264-keyframes": ("#56B4E9", "^"),
+    "h264-intra": ("#009E73", "D"),
 }
 # Rows that have none of their own, as variants do: dark to light in their order, none of the colours above.
 _OTHERS = ("#440154", "#46337F", "#365C8D", "#277F8E", "#1FA187", "#4AC16D", "#9FDA3A", "#FDE725")
+_RATES = {"bpp": "bits per pixel", "kbps": "kbit/s up"}
 _AXES = {"agreement": "agreement with the labels on the raw picture", "miou_agreement": "mIoU agreement",
          "miou": "mIoU"}  # fmt: skip
 
@@ -35,7 +39,7 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
     Parameters
     ----------
     summaries : list of dict
-        From `rdct.evaluation.summary.summarise`.
+        From `rdct.evaluation.summary.summarise`, or that of `rdct.evaluation.video`.
     path : Path
         ``.png``, ``.svg`` or ``.pdf``; written under a temporary name, then renamed.
     metrics : tuple of str, optional
@@ -52,10 +56,11 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(summaries), len(metrics), squeeze=False)
     for summary, row_of_axes in zip(summaries, axes, strict=True):
+        rate = summary.get("rate", "bpp")
         for metric, ax in zip(metrics, row_of_axes, strict=True):
             others = list(dict.fromkeys(r["codec"] for r in summary["rows"] if r["codec"] not in _STYLE))
             for row in summary["rows"]:
-                points = [(p["bpp"], p[metric]) for p in row["points"] if p[metric] is not None]
+                points = [(p[rate], p[metric]) for p in row["points"] if p[metric] is not None]
                 if not points:
                     continue
                 label = row["codec"] if row["tables"] is None else f"{row['codec']} ({row['tables']})"
@@ -69,8 +74,8 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
                     linestyle="--" if row["tables"] == "inline" else "-",
                     label=label,
                 )
-            _axes(ax, metric)
-            ax.set_title(f"{summary['model']}, {summary['set']}, {summary['pictures']} pictures", fontsize=9)
+            _axes(ax, metric, rate)
+            ax.set_title(_title(summary), fontsize=9)
         row_of_axes[0].legend(fontsize=7)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -87,7 +92,12 @@ def _style(name: str, others: list[str]) -> tuple[str, str]:
     return _OTHERS[place], "."
 
 
-def _axes(ax: Any, metric: str) -> None:
+def _title(summary: dict[str, Any]) -> str:
+    extent = f"{summary['frames']} frames" if "frames" in summary else f"{summary['pictures']} pictures"
+    return f"{summary['model']}, {summary['set']}, {extent}"
+
+
+def _axes(ax: Any, metric: str, rate: str) -> None:
     """Bits in octaves; agreement by the logarithm of what is missing, where the curves are spread."""
     import numpy as np
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
@@ -96,7 +106,7 @@ def _axes(ax: Any, metric: str) -> None:
     ax.xaxis.set_major_locator(LogLocator(2))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel("bits per pixel")
+    ax.set_xlabel(_RATES[rate])
     ax.set_ylabel(_AXES[metric])
     low, high = ax.get_ylim()
     if metric == "agreement":

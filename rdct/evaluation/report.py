@@ -8,8 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rdct.evaluation import plots, text
+from rdct.evaluation import plots
+from rdct.evaluation import text as of_stills
 from rdct.evaluation.crops import Example, png_uri
+from rdct.evaluation.video import text as of_videos
 
 __all__ = ["page", "write"]
 
@@ -85,14 +87,20 @@ def page(summaries: list[list[dict[str, Any]]], examples: list[list[Example]]) -
     )
 
 
+def _words(summary: dict[str, Any]) -> Any:
+    """The module that puts such a summary into words."""
+    return of_videos if summary.get("medium") == "video" else of_stills
+
+
 def _group(group: list[dict[str, Any]], crops: list[Example]) -> list[str]:
     first = group[0]
+    text = _words(first)
     parts = [f"<h2>{html.escape(text.title(first))}</h2>"]
     parts += [f'<p class="lead">{html.escape(line)}</p>' for line in _verdicts(first)]
     parts.append(
         f'<figure><div class="curves">{_curves(first)}</div>'
         "<figcaption>Every point codes, decodes and asks the network; pooled over all pictures. "
-        "Bits per pixel in octaves.</figcaption></figure>"
+        "Rates in octaves.</figcaption></figure>"
     )
     for summary in group:
         parts.append(_table(text.main_table(summary)))
@@ -110,19 +118,24 @@ def _group(group: list[dict[str, Any]], crops: list[Example]) -> list[str]:
 
 def _verdicts(summary: dict[str, Any]) -> list[str]:
     """The row that needs the fewest bits at each accuracy, in words."""
-    lines = []
+    lines, text = [], _words(summary)
+    rate = summary.get("rate", "bpp")
     for j, accuracy in enumerate(summary["accuracies"]):
         where = f"At {text.metric_name(summary)} {accuracy:g}"
-        reached = [row for row in summary["rows"] if row["bpp"][j] is not None]
+        reached = [row for row in summary["rows"] if row[rate][j] is not None]
         if not reached:
             lines.append(f"{where} no row has a figure.")
             continue
-        best = min(reached, key=lambda row: row["bpp"][j])
-        line = f"{where}, {text.label(best)} needs the fewest bits: {best['bpp'][j]:.3f} a pixel"
+        best = min(reached, key=lambda row: row[rate][j])
+        line = f"{where}, {text.label(best)} needs the fewest bits: {_amount(best[rate][j], rate)}"
         if best["percent"][j] is not None and best["against"] != text.label(best):
             line += f", {100 * best['percent'][j]:+.1f} % against {best['against']}"
         lines.append(line + ".")
     return lines
+
+
+def _amount(value: float, rate: str) -> str:
+    return f"{value:.0f} kbit/s" if rate == "kbps" else f"{value:.3f} a pixel"
 
 
 def _curves(summary: dict[str, Any]) -> str:
@@ -171,7 +184,7 @@ def _crops(example: Example) -> list[str]:
 def _provenance(run: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
     facts = (
-        f"Table sets {run.get('tables') or 'none'}, sent {run.get('tables_mode')}. "
+        f"Table sets {run.get('tables') or 'none'}, sent {run.get('tables_mode', 'by id')}. "
         f"Commit {run.get('commit')}; {versions}."
     )
     command = f"<code>{html.escape(run.get('command', ''))}</code>"

@@ -6,12 +6,10 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import platform
-import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,9 @@ from rdct.evaluation.measure import Bench, Task, make_setup
 from rdct.evaluation.pictures import Picture
 from rdct.evaluation.records import Records
 from rdct.evaluation.scenario import Scenario
+from rdct.evaluation.workers import spread
 
-__all__ = ["Outcome", "code_version", "commit", "run"]
+__all__ = ["Outcome", "code_version", "commit", "run", "surroundings"]
 
 #: (points done, points in all, what is under way)
 Progress = Callable[[int, int, str], None]
@@ -152,7 +151,9 @@ def run(
         done = 0
         if progress:
             progress(0, total, "starting")
-        for task, found, error in _measured(scenario, setup, tasks, jobs):
+        make = partial(_bench, scenario.model, scenario.tables, scenario.resize)
+        here = partial(Bench, setup, resize=scenario.resize)
+        for task, found, error in spread(make, tasks, jobs, local=here):
             outcome.written += sum(records.add("point", record) for record in found)
             if error:
                 outcome.failed.append(f"{task.picture.name}, {task.identity['system']}: {error}")
@@ -239,68 +240,18 @@ def _provenance(scenario: Scenario) -> dict[str, Any]:
         "labels": scenario.labels is not None,
         "points": scenario.points,
         "limit": scenario.limit,
+        **surroundings("rdct", "torch", "numpy", "pillow", "scipy"),
+    }
+
+
+def surroundings(*distributions: str) -> dict[str, Any]:
+    """Commit, versions of these distributions, machine: for the record."""
+    return {
         "commit": commit(),
-        "versions": {one: _version(one) for one in ("rdct", "torch", "numpy", "pillow", "scipy")},
+        "versions": {one: _version(one) for one in distributions},
         "machine": platform.machine(),
     }
 
 
-# ------------------------------------------------------------------------------------- the workers
-
-_bench: Bench | None = None
-
-
-def _start_worker(model: str, tables: str | None, resize: str) -> None:
-    """Make a worker ready; it leaves Ctrl-C to the parent and does not outlive it."""
-    global _bench
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    _bench = Bench(make_setup(model, tables), resize=resize)
-
-
-def _die_with_parent() -> None:
-    import multiprocessing.connection
-    import os
-
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
-
-
-def _work(task: Task) -> tuple[list[dict[str, Any]], str | None]:
-    return _collect(_bench, task)
-
-
-def _collect(bench: Bench, task: Task) -> tuple[list[dict[str, Any]], str | None]:
-    """The records of a task, and what went wrong after the last of them."""
-    found: list[dict[str, Any]] = []
-    try:
-        for record in bench.measure(task):
-            found.append(record)
-    except Exception as error:  # one bad picture or system must not stop the others
-        return found, f"{type(error).__name__}: {error}"
-    return found, None
-
-
-def _measured(
-    scenario: Scenario, setup: Setup, tasks: list[Task], jobs: int
-) -> Iterator[tuple[Task, list[dict[str, Any]], str | None]]:
-    if jobs <= 1 or len(tasks) <= 1:
-        bench = Bench(setup, resize=scenario.resize)
-        for task in tasks:
-            yield task, *_collect(bench, task)
-        return
-    import multiprocessing
-
-    with ProcessPoolExecutor(
-        max_workers=min(jobs, len(tasks)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(scenario.model, scenario.tables, scenario.resize),
-    ) as pool:
-        try:
-            waiting = {pool.submit(_work, task): task for task in tasks}
-            for future in as_completed(waiting):
-                yield waiting[future], *future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _bench(model: str, tables: str | None, resize: str) -> Bench:
+    return Bench(make_setup(model, tables), resize=resize)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rdct.evaluation import resize as resizing
 from rdct.evaluation.codecs import NAMES, TABLE_MODES, check_name
 from rdct.evaluation.pictures import Picture, find, listed
+
+if TYPE_CHECKING:
+    from rdct.evaluation.video.scenario import VideoScenario
 
 __all__ = ["FOLDER", "Scenario", "load"]
 
@@ -96,7 +99,7 @@ class Scenario:
         return listed(list(self.images), self.labels)
 
 
-def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario:
+def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario | VideoScenario:
     """Read a scenario file.
 
     Parameters
@@ -107,6 +110,11 @@ def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario:
         What ``{data}`` in the file stands for; ``{here}`` is the folder of the file itself.
     **overrides
         Fields that replace the file's, where not None.
+
+    Returns
+    -------
+    Scenario or VideoScenario
+        The latter if the file says ``kind = "video"``.
 
     Raises
     ------
@@ -123,17 +131,26 @@ def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario:
         values = _toml(path.read_text("utf-8"))
     except ValueError as error:  # of which TOML's own error is one
         raise ValueError(f"{path}: {error}") from error
-    names = {one.name for one in fields(Scenario)}
-    unknown = sorted(set(values) - names)
-    if unknown:
-        raise ValueError(f"{path}: unknown fields {unknown}; known: {', '.join(sorted(names))}")
+    kind = values.pop("kind", "stills")
+    if kind not in ("stills", "video"):
+        raise ValueError(f'{path}: kind must be "stills" or "video", got {kind!r}')
     for name, value in values.items():
         values[name] = _filled(value, path, data)
     values.update({name: value for name, value in overrides.items() if value is not None})
-    missing = [name for name in ("images", "model") if name not in values]
+    if kind == "video":
+        from rdct.evaluation.video import scenario as video
+
+        of_kind, needed, build = video.VideoScenario, ("source", "model"), video.make
+    else:
+        of_kind, needed, build = Scenario, ("images", "model"), make
+    names = {one.name for one in fields(of_kind)}
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise ValueError(f"{path}: unknown fields {unknown}; known: {', '.join(sorted(names))}")
+    missing = [name for name in needed if name not in values]
     if missing:
         raise ValueError(f"{path}: lacks {' and '.join(missing)}")
-    return make(**values)
+    return build(**values)
 
 
 def _filled(value: Any, path: Path, data: Path | None) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 from rdct.evaluation.curves import BELOW_SWEEP, NOT_REACHED, TOO_FEW
 
 __all__ = [
-    "as_markdown", "as_text", "compare_document", "insert", "label", "main_table", "metric_name", "note",
-    "points_table", "title",
+    "absences", "aligned", "as_markdown", "as_text", "compare_document", "insert", "label", "main_table",
+    "markdown", "metric_name", "note", "points_table", "reason", "share", "title",
 ]  # fmt: skip
 
 _WHY = {NOT_REACHED: "not reached", BELOW_SWEEP: "below the sweep", TOO_FEW: "too few points"}
@@ -21,17 +21,23 @@ def label(row: dict[str, Any]) -> str:
     return row["codec"] if row["tables"] is None else f"{row['codec']} ({row['tables']})"
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
+    """A share as signed per cent."""
     return "-" if value is None else f"{100 * value:+.1f} %"
+
+
+def reason(why: str) -> str:
+    """Why a curve does not tell, in words."""
+    return _WHY.get(why, why)
 
 
 def _cell(row: dict[str, Any], j: int) -> str:
     """`1.234 bpp, -12.3 % [-15.0, -9.8]`, or why there is no figure."""
     if row["bpp"][j] is None:
-        return _WHY.get(row["why"][j], row["why"][j])
+        return reason(row["why"][j])
     text = f"{row['bpp'][j]:.3f}"
     if row["percent"][j] is not None and row["against"] != label(row):
-        text += f"  {_share(row['percent'][j])}"
+        text += f"  {share(row['percent'][j])}"
         if row["interval"][j] is not None:
             low, high = (100 * one for one in row["interval"][j])
             text += f" [{low:+.1f}, {high:+.1f}]"
@@ -54,19 +60,21 @@ def main_table(summary: dict[str, Any]) -> list[list[str]]:
     body = []
     for row in summary["rows"]:
         reference = row["against"] == label(row)
-        bd_rate = "reference" if reference else _share(row["bd_rate"])
+        bd_rate = "reference" if reference else share(row["bd_rate"])
         cells = [_cell(row, j) for j in range(len(summary["accuracies"]))]
         body.append([label(row), *cells, bd_rate])
     return [head, *body]
 
 
-def _aligned(table: list[list[str]]) -> str:
+def aligned(table: list[list[str]]) -> str:
+    """Columns for a terminal."""
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table]
     return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
 
 
-def _markdown(table: list[list[str]], numbers: bool = True) -> str:
+def markdown(table: list[list[str]], numbers: bool = True) -> str:
+    """A table of a page; all but the first column to the right if they are numbers."""
     rule = ["---", *(["--:" if numbers else "---"] * (len(table[0]) - 1))]
     rows = [table[0], rule, *table[1:]]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
@@ -88,7 +96,8 @@ def _resized(summary: dict[str, Any]) -> str:
     )
 
 
-def _absences(summary: dict[str, Any]) -> list[str]:
+def absences(summary: dict[str, Any]) -> list[str]:
+    """The rows that could not run, and why."""
     return [f"{r['codec']}: {r['settings']}" for r in summary["rows"] if r["settings"].startswith("absent")]
 
 
@@ -109,8 +118,8 @@ def as_text(summary: dict[str, Any], *others: dict[str, Any]) -> str:
     """For a terminal: the main table, the same against `others`' references, and what is absent."""
     lines = [title(summary)]
     for one in (summary, *others):
-        lines += ["", _aligned(main_table(one)), "", note(one)]
-    lines += ["", *_absences(summary)] if _absences(summary) else []
+        lines += ["", aligned(main_table(one)), "", note(one)]
+    lines += ["", *absences(summary)] if absences(summary) else []
     return "\n".join(lines) + "\n"
 
 
@@ -153,17 +162,17 @@ def as_markdown(summary: dict[str, Any], *others: dict[str, Any]) -> str:
         "",
     ]
     for one in (summary, *others):
-        lines += [_markdown(main_table(one)), "", note(one, "`"), ""]
+        lines += [markdown(main_table(one)), "", note(one, "`"), ""]
     lines += [
         "<details><summary>Every point</summary>",
         "",
-        _markdown(points_table(summary)),
+        markdown(points_table(summary)),
         "",
         "</details>",
         "",
         "<details><summary>Settings</summary>",
         "",
-        _markdown([["row", "settings"], *([label(r), r["settings"]] for r in summary["rows"])], False),
+        markdown([["row", "settings"], *([label(r), r["settings"]] for r in summary["rows"])], False),
         "",
         "</details>",
     ]

@@ -100,7 +100,13 @@ class _Tabled(_Own):
 
 
 class Grace(_Tabled):
-    """The middle table everywhere, in a set of one level, which is all that GRACE has to send."""
+    """The middle table everywhere, in a set of one level, which is all that GRACE has to send.
+
+    Attributes
+    ----------
+    single : codec.TableSet
+        That set.
+    """
 
     name = "grace"
 
@@ -109,12 +115,12 @@ class Grace(_Tabled):
         self.settings = f"{_RDCT}: middle table x scale, optimised Huffman, 4:4:4"
         whole, middle = self.tables.table_set, self.tables.middle
         if whole.log_base is None:
-            self._set = codec.TableSet(whole.tables[middle : middle + 1])
+            self.single = codec.TableSet(whole.tables[middle : middle + 1])
         else:
-            self._set = codec.TableSet.from_log(whole.log_base, whole.log_offset[middle : middle + 1])
+            self.single = codec.TableSet.from_log(whole.log_base, whole.log_offset[middle : middle + 1])
 
     def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
-        return Coded(self._streams(image, _uniform(self._set, image, dial), modes), {})
+        return Coded(self._streams(image, _uniform(self.single, image, dial), modes), {})
 
 
 class GraceCapped(_Tabled):
