@@ -167,10 +167,10 @@ def gradients_table(folder: Path) -> str:
 
 
 def _section(run: dict[str, Any], title: str, table: list[list[str]]) -> str:
-    from rdct.evaluation.text import _markdown
+    from rdct.evaluation.text import markdown
 
     about = f"**{title}.** Command `{run['command']}`.\nCommit `{run['commit']}`."
-    return f"{about}\n\n{_markdown(table)}\n"
+    return f"{about}\n\n{markdown(table)}\n"
 
 
 def plot_gradients(folder: Path, path: Path) -> None:
