@@ -30,7 +30,7 @@ from rdct.offload.messages import (
     Welcome,
 )
 from rdct.vision.models.classes import default_palette
-from rdct.vision.regions import Region
+from rdct.vision.regions import Region, hulls
 
 if TYPE_CHECKING:
     from rdct.vision.detectors import Detector
@@ -173,7 +173,8 @@ class DdsServer:
     def _first(self, packet: Packet, picture: np.ndarray) -> RegionRequest | Detections:
         size = height, width = picture.shape[:2]
         says = detection_feedback(self._detector(picture), size, self._rules)
-        found = tuple(one.clipped(size) for one in says.final[:MAX_REGIONS])
+        merged = hulls(says.final, max_iou=self._rules.merge_iou)
+        found = tuple(one.clipped(size) for one in merged[:MAX_REGIONS])
         wanted = tuple(_as_sent(one) for one in says.wanted[:MAX_REGIONS])
         if not wanted:
             return Detections(packet.keyframe, height, width, found)
