@@ -65,7 +65,8 @@ class DdsServer:
     subsampling : {"420", "422", "444"}
     limits : rdct.offload.Limits, optional
     max_asked : int
-        Frames whose "high" is waited for; the oldest is forgotten.
+        Frames whose "high" is waited for at most; nor are more bytes of their "low" kept than one message
+        may have (``limits.max_packet_bytes``). The oldest are forgotten.
     threads : int
         For decoding.
 
@@ -180,9 +181,12 @@ class DdsServer:
             return Detections(packet.keyframe, height, width, found)
         self._asked.pop(packet.keyframe, None)
         self._asked[packet.keyframe] = _Asked(packet.payload, size, wanted, found)
-        while len(self._asked) > self._max_asked:
+        while len(self._asked) > self._max_asked or self._kept_bytes() > self._limits.max_packet_bytes:
             del self._asked[next(iter(self._asked))]
         return RegionRequest(packet.keyframe, height, width, wanted, found)
+
+    def _kept_bytes(self) -> int:
+        return sum(len(one.low) for one in self._asked.values())
 
     def _second(self, packet: Packet, picture: np.ndarray, asked: _Asked) -> Detections:
         del self._asked[packet.keyframe]

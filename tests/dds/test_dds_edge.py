@@ -401,6 +401,23 @@ def test_only_what_the_server_said_it_got_counts(hand, by_hand):
     assert both_rounds(feed, by_hand, None) == []
 
 
+def test_a_cell_sent_again_is_in_doubt_again(hand, by_hand):
+    feed = hand(static=2.0)
+    other = by_hand.scene((30, 30, 24, 8)) + np.uint8(40)
+    both_rounds(feed, by_hand, by_hand.scene((30, 30, 24, 8)))
+    feed.frame(other)
+    feed.feed(by_hand.request(2))  # and its answer is lost
+    assert len(both_rounds(feed, by_hand, other)) == 4
+
+
+def test_an_answer_says_nothing_of_earlier_frames(hand, by_hand):
+    feed = hand(static=2.0)
+    feed.frame()
+    feed.feed(by_hand.request(1, (0, 0, 20, 20)))  # and its answer is lost
+    both_rounds(feed, by_hand, None, (30, 30, 40, 40))
+    assert both_rounds(feed, by_hand, None, (0, 0, 20, 20)) == [(0, 0)]
+
+
 def test_an_answer_after_the_deadline_still_says_what_the_server_has(hand, by_hand):
     feed = hand(static=2.0, deadline_s=2.0)
     feed.frame()

@@ -191,6 +191,16 @@ def test_it_waits_for_so_many_frames_and_no_more(server, hand, by_hand):
     assert isinstance(only(machine.on_packet(high[1], 0.0)), Detections)
 
 
+def test_it_keeps_no_more_bytes_than_one_message_may_have(server, hand, by_hand):
+    feed = hand()
+    lows = [only(feed.frame(by_hand.scene(DOUBTFUL))) for _ in range(3)]
+    machine = server(limits=Limits(max_packet_bytes=2 * len(lows[0].payload) + 1))
+    asks = [only(machine.on_packet(low, 0.0)) for low in lows]
+    high = [only(feed.feed(one)) for one in asks]
+    refused(machine.on_packet(high[0], 0.0), "no regions are waited for")
+    assert isinstance(only(machine.on_packet(high[2], 0.0)), Detections)
+
+
 def test_regions_beyond_the_picture_do_not_get_onto_the_wire(by_hand):
     def detector(image):
         found = by_hand.TextureDetector()(image)
