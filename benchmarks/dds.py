@@ -10,7 +10,8 @@ uniform systems sweep scale as well as quality.
 
 `jpeg` is libjpeg-turbo with Huffman tables made for each file, `rdct` this project's codec under JPEG's
 tables with context modelling, both 4:2:0; `h264` is libx264 at its default speed in groups of 15 frames,
-`h264-intra` the same with key frames only.
+`h264-intra` the same with key frames only. `dds` keeps to the paper's rules; in `dds-replace` the second
+look takes the place of the first; `dds-static` and `dds-replace-static` leave out unchanged background.
 """
 
 from __future__ import annotations
@@ -153,10 +154,11 @@ class Bench:
         *,
         enlarge: float = 0.0,
         static: float | None = None,
+        keep_first: bool = True,
         region_blocks: int = 3,
     ) -> Row:
         """DDS, "high" at a quality of JPEG's tables, "low" at so many times its steps, both at one scale."""
-        rules = self._rules(objectness=objectness, enlarge=enlarge)
+        rules = self._rules(objectness=objectness, enlarge=enlarge, keep_first=keep_first)
         policy = DdsPolicy(
             low_scale=scale, high_scale=scale, static=static, hold_s=1e6, deadline_s=2e6, chunk_s=1e6
         )
@@ -170,8 +172,9 @@ class Bench:
             if isinstance(one, Output):
                 results[one.result.frame] = one.result.regions
         extra = f", static {static:g}" if static is not None else ""
+        name = "dds" + ("" if keep_first else "-replace") + ("" if static is None else "-static")
         row = Row(
-            "dds" if static is None else "dds-static",
+            name,
             f"quality {quality}, ratio {ratio:g}, scale {scale:g}, objectness {objectness:g}{extra}",
         )
         row.up, row.down = tally.bytes_up, tally.bytes_down
@@ -253,22 +256,29 @@ def equal_f1(rows: Sequence[Row], frames: int, targets: Sequence[float] = _TARGE
 
 
 def _all(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
+    wanted = options.systems
     for system, scale, quality in product(_STILLS, options.scales, _QUALITIES):
-        yield bench.uniform(system, quality, scale)
-    if options.h264:
-        for group, scale, crf in product((15, 1), options.scales, _CRFS):
-            yield bench.h264(crf, scale, group)
-    settings = product(options.scales, options.qualities, options.ratios, options.objectness)
-    for (scale, quality, ratio, objectness), static in product(list(settings), options.static):
-        yield bench.dds(
-            quality,
-            ratio,
-            scale,
-            objectness,
-            enlarge=options.enlarge,
-            static=static,
-            region_blocks=options.region_blocks,
-        )
+        if system in wanted:
+            yield bench.uniform(system, quality, scale)
+    for system, group in (("h264", 15), ("h264-intra", 1)):
+        if system in wanted:
+            for scale, crf in product(options.scales, _CRFS):
+                yield bench.h264(crf, scale, group)
+    settings = list(product(options.scales, options.qualities, options.ratios, options.objectness))
+    for keep_first, static in product((True, False), (None, options.static)):
+        name = "dds" + ("" if keep_first else "-replace") + ("" if static is None else "-static")
+        if name in wanted:
+            for scale, quality, ratio, objectness in settings:
+                yield bench.dds(
+                    int(quality),
+                    ratio,
+                    scale,
+                    objectness,
+                    enlarge=options.enlarge,
+                    static=static,
+                    keep_first=keep_first,
+                    region_blocks=options.region_blocks,
+                )
 
 
 def _numbers(text: str) -> list[float]:
@@ -289,13 +299,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--ratios", type=_numbers, default=[3, 5, 7], help='steps of "low" to those of "high"'
     )
     parser.add_argument("--objectness", type=_numbers, default=[0.15, 0.3])
-    parser.add_argument("--static", type=_numbers, default=[], help="also with static background left out")
+    parser.add_argument(
+        "--static", type=float, default=3.0, help="difference up to which a cell is unchanged"
+    )
     parser.add_argument("--enlarge", type=float, default=0.0)
     parser.add_argument("--region-blocks", type=int, default=3)
-    parser.add_argument("--h264", action="store_true", help="needs PyAV")
+    parser.add_argument(
+        "--systems", default="jpeg,rdct,h264,h264-intra,dds,dds-replace", help="those of the first lines"
+    )
     options = parser.parse_args(arguments)
-    options.static = [None, *options.static]
-    options.qualities = [int(one) for one in options.qualities]
+    options.systems = options.systems.split(",")
     cv2.setNumThreads(1)
     detector = detectors.load(options.detector)
     names = options.labels.split(",")

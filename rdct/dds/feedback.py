@@ -64,6 +64,9 @@ class DetectionRules:
     merge_score, merge_iou : float
         When the rounds are merged, objects of at least this score that overlap by more than this and have one
         label become one, their hull.
+    keep_first : bool
+        What the first round was sure of stays, as the paper has it. False: the second round, which saw the
+        whole picture too, takes its place; then what was seen wrongly in low quality can be taken back.
     """
 
     final_score: float = 0.5
@@ -75,6 +78,7 @@ class DetectionRules:
     duplicate_iou: float = 0.5
     merge_score: float = 0.3
     merge_iou: float = 0.3
+    keep_first: bool = True
 
     def __post_init__(self) -> None:
         names = ("final_score", "objectness", "max_area", "overlap_iou", "duplicate_iou")
@@ -172,7 +176,7 @@ def merge_rounds(
     """
     rules = DetectionRules() if rules is None else rules
     fresh = second.regions(rules.merge_score, rules.labels)
-    old = [one for one in first if one.score >= rules.merge_score]
+    old = [one for one in first if rules.keep_first and one.score >= rules.merge_score]
     return hulls(deduplicate(fresh, old, max_iou=rules.duplicate_iou), max_iou=rules.merge_iou)
 
 

@@ -125,6 +125,12 @@ def test_the_second_round_beats_the_first_whatever_the_scores():
     assert [one.score for one in merged] == [0.6, 0.4, 0.9]
 
 
+def test_the_second_round_may_take_back_what_the_first_saw():
+    first, second = [Region(0, 0, 20, 20, 0.9, 2)], candidates(((50, 50, 60, 60), 0.6, 2, 0.9))
+    assert len(merge_rounds(first, second)) == 2
+    assert boxes(merge_rounds(first, second, DetectionRules(keep_first=False))) == [(50, 50, 60, 60)]
+
+
 def test_weak_ones_and_other_classes_do_not_come_in():
     second = candidates(((0, 0, 20, 19), 0.29, 2, 0.9), ((50, 50, 60, 60), 0.9, 7, 0.9))
     assert merge_rounds([], second, DetectionRules(labels={2})) == ()
