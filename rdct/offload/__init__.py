@@ -21,6 +21,7 @@ rpc         sessions over gRPC
 from rdct.offload.errors import LinkError, ProtocolError
 from rdct.offload.messages import (
     VERSION,
+    Detections,
     Feedback,
     Hello,
     Limits,
@@ -28,6 +29,7 @@ from rdct.offload.messages import (
     Notice,
     Packet,
     PlanUpdate,
+    RegionRequest,
     Result,
     Welcome,
 )
@@ -35,6 +37,7 @@ from rdct.offload.roles import Edge, Server
 
 __all__ = [
     "VERSION",
+    "Detections",
     "Edge",
     "Feedback",
     "Hello",
@@ -45,6 +48,7 @@ __all__ = [
     "Packet",
     "PlanUpdate",
     "ProtocolError",
+    "RegionRequest",
     "Result",
     "Server",
     "Welcome",

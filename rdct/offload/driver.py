@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rdct.offload import wire
 from rdct.offload.link import SimulatedLink
-from rdct.offload.messages import Feedback, Packet, PlanUpdate, Result
+from rdct.offload.messages import Feedback, Notice, Packet, Result
 from rdct.offload.roles import Edge, Server
 from rdct.offload.tally import Tally
 
@@ -48,7 +48,7 @@ class Transfer:
     Attributes
     ----------
     direction : {"up", "down"}
-    message : Packet, PlanUpdate or Notice
+    message : Packet or Feedback
     size_bytes : int
         Of the whole coded message.
     sent_s : float
@@ -153,7 +153,7 @@ class _Run:
             elif kind == "answer":
                 yield from self._send("down", what, now)
             else:
-                if isinstance(what, PlanUpdate):
+                if not isinstance(what, Notice):
                     self._tally.answered(what)
                 yield from self._emit(self._edge.on_feedback(what, now), now)
         yield from self._emit(self._edge.finish(now), now)
@@ -192,7 +192,7 @@ class _Run:
         at = max(now, self._server_free_s)
         for number, answer in enumerate(self._server.on_packet(packet, at)):
             at += self._server_s[min(number, len(self._server_s) - 1)]
-            if isinstance(answer, PlanUpdate):
+            if not isinstance(answer, Notice):
                 answer = replace(answer, server_s=at - now)
             self._at(at, "answer", answer)
         self._server_free_s = at

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rdct.offload.errors import LinkError
 from rdct.offload.feed import Feed, Inbox
-from rdct.offload.messages import Hello, Notice, Packet, PlanUpdate, Result, Welcome
+from rdct.offload.messages import Feedback, Hello, Notice, Packet, Result, Welcome
 from rdct.offload.roles import Edge
 from rdct.offload.session import Connected, Disconnected, MakeLink
 from rdct.offload.tally import Tally
@@ -287,9 +287,9 @@ class Device:
 
     def _absorb(self, event: object) -> None:
         now = time.monotonic()
-        if isinstance(event, (PlanUpdate, Notice)):
+        if isinstance(event, Feedback):
             self._asked = None
-            if isinstance(event, PlanUpdate):
+            if not isinstance(event, Notice):
                 self._back(now)
                 self.tally.answered(event)
                 self._refused = False

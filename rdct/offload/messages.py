@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an end device and a server say to each other, and what the device says to its user.
 
-A session opens with `Hello` and `Welcome`; then the device sends `Packet` and the server answers `PlanUpdate`
-or `Notice`. `Result` stays on the device. All are frozen and check themselves when they are made, so a
-message that exists is one that may be sent; `rdct.offload.wire` turns them into bytes and back.
+A session opens with `Hello` and `Welcome`; then the device sends `Packet`, and the server answers
+`PlanUpdate`, `RegionRequest`, `Detections` or `Notice`. `Result` stays on the device. All are frozen and check themselves
+when they are made, so a message that exists is one that may be sent; `rdct.offload.wire` turns them into
+bytes and back.
 
 Frames are named by their index in the source. Keyframes are named by a serial that the device counts from 1
 and never uses twice, so that an answer that comes late, twice or out of order is known as such.
@@ -20,11 +21,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from rdct.offload.errors import ProtocolError
+from rdct.vision.regions import Region
 
 __all__ = [
     "CODES",
     "KINDS",
     "VERSION",
+    "Detections",
     "Feedback",
     "Hello",
     "Limits",
@@ -32,6 +35,7 @@ __all__ = [
     "Notice",
     "Packet",
     "PlanUpdate",
+    "RegionRequest",
     "Result",
     "Welcome",
 ]
@@ -50,6 +54,8 @@ MAX_KNOWN_SETS = 256
 SET_ID_BYTES = 8
 MAX_CLASSES = 255
 MAX_IN_FLIGHT = 64
+MAX_REGIONS = 4096
+MAX_LABEL = 65535
 
 Code: TypeAlias = Literal["superseded", "busy", "refused", "draining"]
 Kind: TypeAlias = Literal["server", "propagated", "none"]
@@ -95,6 +101,20 @@ def _choice(name: str, value: Any, allowed: Collection[str]) -> str:
     if value not in allowed:
         raise ProtocolError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
     return value
+
+
+def _regions(name: str, value: Any, size: tuple[int, int]) -> tuple[Region, ...]:
+    regions = tuple(value)
+    if len(regions) > MAX_REGIONS:
+        raise ProtocolError(f"{name} must hold at most {MAX_REGIONS} regions, got {len(regions)}")
+    height, width = size
+    for one in regions:
+        if not isinstance(one, Region):
+            raise TypeError(f"{name} must hold regions, got {type(one).__name__}")
+        if not (0 <= one.x0 and 0 <= one.y0 and one.x1 <= width and one.y1 <= height):
+            raise ProtocolError(f"{name} must lie inside {width} x {height} pixels, got {one}")
+        _integer(f"the label of a region of {name}", one.label, -1, MAX_LABEL)
+    return regions
 
 
 class _Checked:
@@ -295,6 +315,77 @@ class PlanUpdate(_Checked):
 
 
 @dataclass(frozen=True)
+class RegionRequest(_Checked):
+    """The server's first answer to a frame: what it found, and what it wants to see better.
+
+    Attributes
+    ----------
+    keyframe : int
+        Serial of the frame it answers.
+    height, width : int
+        The picture that regions are measured in: the one the server decoded.
+    wanted : tuple of Region
+        At least one, at most 4096, inside that picture.
+    found : tuple of Region
+        The objects it is sure of already; what counts if the regions never come.
+    server_s : float
+        Seconds from the packet's arrival to this answer.
+    """
+
+    keyframe: int
+    height: int
+    width: int
+    wanted: tuple[Region, ...]
+    found: tuple[Region, ...] = ()
+    server_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        _measured(self)
+        self._set(wanted=_regions("wanted", self.wanted, (self.height, self.width)))
+        if not self.wanted:
+            raise ProtocolError("a RegionRequest must want a region; one that wants none is Detections")
+
+
+@dataclass(frozen=True)
+class Detections(_Checked):
+    """The server's last answer to a frame: the objects in it.
+
+    Attributes
+    ----------
+    keyframe : int
+        Serial of the frame it answers.
+    height, width : int
+        The picture that regions are measured in: the one the server decoded.
+    found : tuple of Region
+        Maybe none, at most 4096, inside that picture.
+    server_s : float
+        Seconds from the arrival of the packet it answers.
+    """
+
+    keyframe: int
+    height: int
+    width: int
+    found: tuple[Region, ...] = ()
+    server_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        _measured(self)
+
+
+def _measured(answer: RegionRequest | Detections) -> None:
+    """Check what the two have in common."""
+    height = _integer("height", answer.height, 1, MAX_SIDE)
+    width = _integer("width", answer.width, 1, MAX_SIDE)
+    answer._set(
+        keyframe=_integer("keyframe", answer.keyframe, 1, MAX_SERIAL),
+        height=height,
+        width=width,
+        found=_regions("found", answer.found, (height, width)),
+        server_s=_seconds("server_s", answer.server_s, 0.0),
+    )
+
+
+@dataclass(frozen=True)
 class Notice(_Checked):
     """Why a keyframe, or the whole session, will have no answer.
 
@@ -335,7 +426,8 @@ class Result(_Checked):
     time_s : float
         When it was taken, on the source's clock.
     labels : numpy.ndarray or None
-        u8 ``[H, W]``; None as long as no keyframe of this size was answered.
+        u8 ``[H, W]``; None where objects are looked for, and as long as no keyframe of this size was
+        answered.
     keyframe : int or None
         Serial of the keyframe that the labels come from.
     age_frames : int or None
@@ -344,7 +436,9 @@ class Result(_Checked):
         Of this frame against the newest sent keyframe warped to it; infinite where the two are equal, None on
         the first frame of a size.
     kind : {"server", "propagated", "none"}
-        The server's own labels of this very frame; labels carried along by flow; none yet.
+        The server's own answer to this very frame; labels carried along by flow; none yet.
+    regions : tuple of Region or None
+        The objects, in pixels of the frame; None where pixels are labelled.
     """
 
     frame: int
@@ -354,20 +448,22 @@ class Result(_Checked):
     age_frames: int | None = None
     psnr_db: float | None = None
     kind: Kind = "none"
+    regions: tuple[Region, ...] | None = None
 
     def __post_init__(self) -> None:
         _choice("kind", self.kind, KINDS)
-        known = (self.labels is not None, self.keyframe is not None, self.age_frames is not None)
+        answered = self.labels is not None or self.regions is not None
+        known = (answered, self.keyframe is not None, self.age_frames is not None)
         if len({*known, self.kind != "none"}) != 1:
             raise ValueError(
-                f"labels, keyframe and age_frames go with a kind other than 'none', and only with one; "
-                f"got kind {self.kind!r} and {known}"
+                f"labels or regions, keyframe and age_frames go with a kind other than 'none', and only with "
+                f"one; got kind {self.kind!r} and {known}"
             )
         if self.labels is not None and (self.labels.dtype != np.uint8 or self.labels.ndim != 2):
             raise ValueError(f"labels must be uint8 [H, W], got {self.labels.dtype} {self.labels.shape}")
 
 
 #: What comes back to the device.
-Feedback: TypeAlias = PlanUpdate | Notice
+Feedback: TypeAlias = PlanUpdate | RegionRequest | Detections | Notice
 #: What travels.
-Message: TypeAlias = Hello | Welcome | Packet | PlanUpdate | Notice
+Message: TypeAlias = Hello | Welcome | Packet | PlanUpdate | RegionRequest | Detections | Notice

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ardct/offload/offload.proto\x12\x0frdct.offload.v1\"\xf1\x01\n\x07Message\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x16.rdct.offload.v1.HelloH\x00\x12+\n\x07welcome\x18\x02 \x01(\x0b\x32\x18.rdct.offload.v1.WelcomeH\x00\x12)\n\x06packet\x18\x03 \x01(\x0b\x32\x17.rdct.offload.v1.PacketH\x00\x12\x32\n\x0bplan_update\x18\x04 \x01(\x0b\x32\x1b.rdct.offload.v1.PlanUpdateH\x00\x12)\n\x06notice\x18\x05 \x01(\x0b\x32\x17.rdct.offload.v1.NoticeH\x00\x42\x06\n\x04\x62ody\"[\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x12\n\nknown_sets\x18\x04 \x03(\x0c\x12\x0e\n\x06system\x18\x05 \x01(\t\"M\n\x06Limits\x12\x12\n\nmax_pixels\x18\x01 \x01(\x04\x12\x18\n\x10max_packet_bytes\x18\x02 \x01(\x04\x12\x15\n\rmax_in_flight\x18\x03 \x01(\r\"\xda\x01\n\x07Welcome\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0e\n\x06set_id\x18\x02 \x01(\x0c\x12\x16\n\ttable_set\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x12\r\n\x05scale\x18\x04 \x01(\x01\x12\x15\n\rregion_blocks\x18\x05 \x01(\r\x12\x13\n\x0bsubsampling\x18\x06 \x01(\t\x12\x13\n\x0b\x63lass_names\x18\x07 \x03(\t\x12\x0f\n\x07palette\x18\x08 \x01(\x0c\x12\'\n\x06limits\x18\t \x01(\x0b\x32\x17.rdct.offload.v1.LimitsB\x0c\n\n_table_set\"Z\n\x06Packet\x12\r\n\x05\x66rame\x18\x01 \x01(\x04\x12\x0e\n\x06time_s\x18\x02 \x01(\x01\x12\x10\n\x08keyframe\x18\x03 \x01(\r\x12\x0e\n\x06stream\x18\x04 \x01(\t\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\"v\n\nPlanUpdate\x12\x10\n\x08keyframe\x18\x01 \x01(\r\x12\x13\n\x06labels\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12\x16\n\tlevel_map\x18\x03 \x01(\x0cH\x01\x88\x01\x01\x12\x10\n\x08server_s\x18\x04 \x01(\x01\x42\t\n\x07_labelsB\x0c\n\n_level_map\"\xb7\x01\n\x06Notice\x12*\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.rdct.offload.v1.Notice.Code\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x15\n\x08keyframe\x18\x03 \x01(\rH\x00\x88\x01\x01\"L\n\x04\x43ode\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0e\n\nSUPERSEDED\x10\x01\x12\x08\n\x04\x42USY\x10\x02\x12\x0b\n\x07REFUSED\x10\x03\x12\x0c\n\x08\x44RAINING\x10\x04\x42\x0b\n\t_keyframe2L\n\x07Offload\x12\x41\n\x07Session\x12\x18.rdct.offload.v1.Message\x1a\x18.rdct.offload.v1.Message(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ardct/offload/offload.proto\x12\x0frdct.offload.v1\"\xde\x02\n\x07Message\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x16.rdct.offload.v1.HelloH\x00\x12+\n\x07welcome\x18\x02 \x01(\x0b\x32\x18.rdct.offload.v1.WelcomeH\x00\x12)\n\x06packet\x18\x03 \x01(\x0b\x32\x17.rdct.offload.v1.PacketH\x00\x12\x32\n\x0bplan_update\x18\x04 \x01(\x0b\x32\x1b.rdct.offload.v1.PlanUpdateH\x00\x12)\n\x06notice\x18\x05 \x01(\x0b\x32\x17.rdct.offload.v1.NoticeH\x00\x12\x38\n\x0eregion_request\x18\x06 \x01(\x0b\x32\x1e.rdct.offload.v1.RegionRequestH\x00\x12\x31\n\ndetections\x18\x07 \x01(\x0b\x32\x1b.rdct.offload.v1.DetectionsH\x00\x42\x06\n\x04\x62ody\"[\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x12\n\nknown_sets\x18\x04 \x03(\x0c\x12\x0e\n\x06system\x18\x05 \x01(\t\"M\n\x06Limits\x12\x12\n\nmax_pixels\x18\x01 \x01(\x04\x12\x18\n\x10max_packet_bytes\x18\x02 \x01(\x04\x12\x15\n\rmax_in_flight\x18\x03 \x01(\r\"\xda\x01\n\x07Welcome\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0e\n\x06set_id\x18\x02 \x01(\x0c\x12\x16\n\ttable_set\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x12\r\n\x05scale\x18\x04 \x01(\x01\x12\x15\n\rregion_blocks\x18\x05 \x01(\r\x12\x13\n\x0bsubsampling\x18\x06 \x01(\t\x12\x13\n\x0b\x63lass_names\x18\x07 \x03(\t\x12\x0f\n\x07palette\x18\x08 \x01(\x0c\x12\'\n\x06limits\x18\t \x01(\x0b\x32\x17.rdct.offload.v1.LimitsB\x0c\n\n_table_set\"Z\n\x06Packet\x12\r\n\x05\x66rame\x18\x01 \x01(\x04\x12\x0e\n\x06time_s\x18\x02 \x01(\x01\x12\x10\n\x08keyframe\x18\x03 \x01(\r\x12\x0e\n\x06stream\x18\x04 \x01(\t\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\"v\n\nPlanUpdate\x12\x10\n\x08keyframe\x18\x01 \x01(\r\x12\x13\n\x06labels\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12\x16\n\tlevel_map\x18\x03 \x01(\x0cH\x01\x88\x01\x01\x12\x10\n\x08server_s\x18\x04 \x01(\x01\x42\t\n\x07_labelsB\x0c\n\n_level_map\"\xb7\x01\n\x06Notice\x12*\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.rdct.offload.v1.Notice.Code\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x15\n\x08keyframe\x18\x03 \x01(\rH\x00\x88\x01\x01\"L\n\x04\x43ode\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0e\n\nSUPERSEDED\x10\x01\x12\x08\n\x04\x42USY\x10\x02\x12\x0b\n\x07REFUSED\x10\x03\x12\x0c\n\x08\x44RAINING\x10\x04\x42\x0b\n\t_keyframe\"V\n\x06Region\x12\n\n\x02x0\x18\x01 \x01(\x02\x12\n\n\x02y0\x18\x02 \x01(\x02\x12\n\n\x02x1\x18\x03 \x01(\x02\x12\n\n\x02y1\x18\x04 \x01(\x02\x12\r\n\x05score\x18\x05 \x01(\x02\x12\r\n\x05label\x18\x06 \x01(\x11\"\xa3\x01\n\rRegionRequest\x12\x10\n\x08keyframe\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\'\n\x06wanted\x18\x04 \x03(\x0b\x32\x17.rdct.offload.v1.Region\x12&\n\x05\x66ound\x18\x05 \x03(\x0b\x32\x17.rdct.offload.v1.Region\x12\x10\n\x08server_s\x18\x06 \x01(\x01\"w\n\nDetections\x12\x10\n\x08keyframe\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12&\n\x05\x66ound\x18\x04 \x03(\x0b\x32\x17.rdct.offload.v1.Region\x12\x10\n\x08server_s\x18\x05 \x01(\x01\x32L\n\x07Offload\x12\x41\n\x07Session\x12\x18.rdct.offload.v1.Message\x1a\x18.rdct.offload.v1.Message(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,21 +32,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rdct.offload.offload_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MESSAGE']._serialized_start=48
-  _globals['_MESSAGE']._serialized_end=289
-  _globals['_HELLO']._serialized_start=291
-  _globals['_HELLO']._serialized_end=382
-  _globals['_LIMITS']._serialized_start=384
-  _globals['_LIMITS']._serialized_end=461
-  _globals['_WELCOME']._serialized_start=464
-  _globals['_WELCOME']._serialized_end=682
-  _globals['_PACKET']._serialized_start=684
-  _globals['_PACKET']._serialized_end=774
-  _globals['_PLANUPDATE']._serialized_start=776
-  _globals['_PLANUPDATE']._serialized_end=894
-  _globals['_NOTICE']._serialized_start=897
-  _globals['_NOTICE']._serialized_end=1080
-  _globals['_NOTICE_CODE']._serialized_start=991
-  _globals['_NOTICE_CODE']._serialized_end=1067
-  _globals['_OFFLOAD']._serialized_start=1082
-  _globals['_OFFLOAD']._serialized_end=1158
+  _globals['_MESSAGE']._serialized_end=398
+  _globals['_HELLO']._serialized_start=400
+  _globals['_HELLO']._serialized_end=491
+  _globals['_LIMITS']._serialized_start=493
+  _globals['_LIMITS']._serialized_end=570
+  _globals['_WELCOME']._serialized_start=573
+  _globals['_WELCOME']._serialized_end=791
+  _globals['_PACKET']._serialized_start=793
+  _globals['_PACKET']._serialized_end=883
+  _globals['_PLANUPDATE']._serialized_start=885
+  _globals['_PLANUPDATE']._serialized_end=1003
+  _globals['_NOTICE']._serialized_start=1006
+  _globals['_NOTICE']._serialized_end=1189
+  _globals['_NOTICE_CODE']._serialized_start=1100
+  _globals['_NOTICE_CODE']._serialized_end=1176
+  _globals['_REGION']._serialized_start=1191
+  _globals['_REGION']._serialized_end=1277
+  _globals['_REGIONREQUEST']._serialized_start=1280
+  _globals['_REGIONREQUEST']._serialized_end=1443
+  _globals['_DETECTIONS']._serialized_start=1445
+  _globals['_DETECTIONS']._serialized_end=1564
+  _globals['_OFFLOAD']._serialized_start=1566
+  _globals['_OFFLOAD']._serialized_end=1642
 # @@protoc_insertion_point(module_scope)

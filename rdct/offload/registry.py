@@ -46,6 +46,7 @@ SYSTEMS: Mapping[str, System] = {
         edge_options={"adaptive": False},
         server_options={"adaptive": False},
     ),
+    "dds": System("rdct.dds.edge:DdsEdge.from_welcome", "rdct.dds.server:DdsServer"),
 }
 
 

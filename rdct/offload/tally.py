@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from rdct.offload.messages import PlanUpdate, Result
+from rdct.offload.messages import Detections, PlanUpdate, RegionRequest, Result
 
 __all__ = ["PSNR_DEFINITION", "Tally"]
 
@@ -58,6 +58,7 @@ class Tally:
         self._ages = 0
         self._awaited: set[int] = set()
         self._given_up = 0
+        self._newest = 0
         self._clock = (0.0, 0.0)  # of this machine: first frame accepted, last result
         self._source = (0.0, 0.0)  # of the source: first and last frame accepted
 
@@ -71,19 +72,22 @@ class Tally:
         self.frames += 1
 
     def sent(self, keyframe: int) -> None:
-        """The edge machine made a keyframe."""
-        self.keyframes += 1
-        self._awaited.add(keyframe)
+        """The edge machine made a keyframe, or a second packet of one: that counts in bytes only."""
+        if keyframe > self._newest:
+            self._newest = keyframe
+            self.keyframes += 1
+            self._awaited.add(keyframe)
 
-    def answered(self, update: PlanUpdate) -> None:
-        """Labels or levels came."""
-        if update.labels is not None:
-            self._awaited.discard(update.keyframe)
+    def answered(self, answer: PlanUpdate | RegionRequest | Detections) -> None:
+        """Labels, levels or regions came."""
+        if not isinstance(answer, PlanUpdate) or answer.labels is not None:
+            self._awaited.discard(answer.keyframe)
 
     def restarted(self) -> None:
         """A new edge machine counts its keyframes from 1 again."""
         self._given_up += len(self._awaited)
         self._awaited.clear()
+        self._newest = 0
 
     def resulted(self, result: Result, *, expected: bool, now: float) -> None:
         """A Result came out, for a frame that was still waiting for one or not."""

@@ -14,7 +14,20 @@ from google.protobuf.message import DecodeError
 
 from rdct.offload import offload_pb2 as pb
 from rdct.offload.errors import ProtocolError
-from rdct.offload.messages import CODES, Hello, Limits, Message, Notice, Packet, PlanUpdate, Welcome
+from rdct.offload.messages import (
+    CODES,
+    MAX_REGIONS,
+    Detections,
+    Hello,
+    Limits,
+    Message,
+    Notice,
+    Packet,
+    PlanUpdate,
+    RegionRequest,
+    Welcome,
+)
+from rdct.vision.regions import Region
 
 __all__ = ["decode", "encode"]
 
@@ -28,11 +41,12 @@ def encode(message: Message) -> bytes:
 
     Parameters
     ----------
-    message : Hello, Welcome, Packet, PlanUpdate or Notice
+    message : Hello, Welcome, Packet, PlanUpdate, RegionRequest, Detections or Notice
 
     Returns
     -------
     bytes
+        Regions lose what single precision cannot hold.
     """
     try:
         field, fill = _ENCODE[type(message)]
@@ -52,7 +66,7 @@ def decode(data: bytes, *, max_bytes: int | None = None) -> Message:
 
     Returns
     -------
-    Hello, Welcome, Packet, PlanUpdate or Notice
+    Hello, Welcome, Packet, PlanUpdate, RegionRequest, Detections or Notice
 
     Raises
     ------
@@ -146,6 +160,53 @@ def _plan_update_in(part: Any) -> PlanUpdate:
     return PlanUpdate(part.keyframe, labels, level_map, part.server_s)
 
 
+def _regions_out(regions: tuple[Region, ...]) -> list[pb.Region]:
+    return [
+        pb.Region(x0=one.x0, y0=one.y0, x1=one.x1, y1=one.y1, score=one.score, label=one.label)
+        for one in regions
+    ]
+
+
+def _regions_in(name: str, parts: Any) -> tuple[Region, ...]:
+    if len(parts) > MAX_REGIONS:
+        raise ProtocolError(f"{name} must hold at most {MAX_REGIONS} regions, got {len(parts)}")
+    try:
+        return tuple(Region(one.x0, one.y0, one.x1, one.y1, one.score, one.label) for one in parts)
+    except ValueError as error:
+        raise ProtocolError(f"{name}: {error}") from None
+
+
+def _region_request_out(one: RegionRequest) -> pb.RegionRequest:
+    return pb.RegionRequest(
+        keyframe=one.keyframe,
+        height=one.height,
+        width=one.width,
+        wanted=_regions_out(one.wanted),
+        found=_regions_out(one.found),
+        server_s=one.server_s,
+    )
+
+
+def _region_request_in(part: Any) -> RegionRequest:
+    wanted, found = _regions_in("wanted", part.wanted), _regions_in("found", part.found)
+    return RegionRequest(part.keyframe, part.height, part.width, wanted, found, part.server_s)
+
+
+def _detections_out(one: Detections) -> pb.Detections:
+    return pb.Detections(
+        keyframe=one.keyframe,
+        height=one.height,
+        width=one.width,
+        found=_regions_out(one.found),
+        server_s=one.server_s,
+    )
+
+
+def _detections_in(part: Any) -> Detections:
+    found = _regions_in("found", part.found)
+    return Detections(part.keyframe, part.height, part.width, found, part.server_s)
+
+
 def _notice_out(one: Notice) -> pb.Notice:
     return pb.Notice(code=pb.Notice.Code.Value(one.code.upper()), message=one.message, keyframe=one.keyframe)
 
@@ -162,6 +223,8 @@ _ENCODE = {
     Welcome: ("welcome", _welcome_out),
     Packet: ("packet", _packet_out),
     PlanUpdate: ("plan_update", _plan_update_out),
+    RegionRequest: ("region_request", _region_request_out),
+    Detections: ("detections", _detections_out),
     Notice: ("notice", _notice_out),
 }
 _DECODE = {
@@ -169,5 +232,7 @@ _DECODE = {
     "welcome": _welcome_in,
     "packet": _packet_in,
     "plan_update": _plan_update_in,
+    "region_request": _region_request_in,
+    "detections": _detections_in,
     "notice": _notice_in,
 }

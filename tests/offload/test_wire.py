@@ -10,9 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdct.offload import Hello, Limits, Notice, Packet, PlanUpdate, ProtocolError, Result, Welcome, wire
+from rdct.offload import (
+    Detections,
+    Hello,
+    Limits,
+    Notice,
+    Packet,
+    PlanUpdate,
+    ProtocolError,
+    RegionRequest,
+    Result,
+    Welcome,
+    wire,
+)
 from rdct.offload import offload_pb2 as pb
-from rdct.offload.messages import CODES, MAX_FRAME, MAX_SERIAL
+from rdct.offload.messages import CODES, MAX_FRAME, MAX_REGIONS, MAX_SERIAL
+from rdct.vision.regions import Region
 
 SERIALS = st.integers(1, MAX_SERIAL)
 TIMES = st.floats(allow_nan=False, allow_infinity=False)
@@ -26,6 +39,21 @@ LIMITS = st.builds(Limits, SIDES, SIDES, st.integers(1, 64))
 PACKETS = st.builds(Packet, st.integers(0, MAX_FRAME), TIMES, SERIALS, BLOBS, NAMES)
 UPDATES = st.builds(PlanUpdate, SERIALS, BLOBS, st.none() | st.binary(max_size=9), st.floats(0, 1e6))
 NOTICES = st.builds(Notice, st.sampled_from(CODES), st.text(max_size=99), st.none() | SERIALS)
+
+HEIGHT, WIDTH = 480, 640
+
+
+@st.composite
+def regions(draw):
+    x0, x1 = sorted(draw(st.tuples(*[st.floats(0, WIDTH, width=32)] * 2)))
+    y0, y1 = sorted(draw(st.tuples(*[st.floats(0, HEIGHT, width=32)] * 2)))
+    return Region(x0, y0, x1, y1, draw(st.floats(0, 1, width=32)), draw(st.integers(-1, 65535)))
+
+
+LISTS = st.lists(regions(), max_size=4).map(tuple)
+SOME = st.lists(regions(), min_size=1, max_size=4).map(tuple)
+REQUESTS = st.builds(RegionRequest, SERIALS, st.just(HEIGHT), st.just(WIDTH), SOME, LISTS, st.floats(0, 1e6))
+DETECTIONS = st.builds(Detections, SERIALS, st.just(HEIGHT), st.just(WIDTH), LISTS, st.floats(0, 1e6))
 
 
 @st.composite
@@ -48,7 +76,7 @@ def fields(message):
     return {one.name: getattr(message, one.name) for one in dataclasses.fields(message)}
 
 
-@given(st.one_of(HELLOS, PACKETS, UPDATES, NOTICES, welcomes()))
+@given(st.one_of(HELLOS, PACKETS, UPDATES, REQUESTS, DETECTIONS, NOTICES, welcomes()))
 def test_every_message_comes_back_as_it_was(message):
     back = wire.decode(wire.encode(message))
     assert type(back) is type(message)
@@ -59,7 +87,7 @@ def test_every_message_comes_back_as_it_was(message):
     assert got == sent
 
 
-@given(st.one_of(HELLOS, PACKETS, UPDATES, NOTICES), st.data())
+@given(st.one_of(HELLOS, PACKETS, UPDATES, REQUESTS, DETECTIONS, NOTICES), st.data())
 def test_damaged_bytes_give_a_message_or_a_protocol_error(message, data):
     damaged = bytearray(wire.encode(message))
     at = data.draw(st.integers(0, len(damaged) - 1))
@@ -85,6 +113,10 @@ def test_an_empty_level_map_is_not_a_missing_one():
     assert back.level_map == b"" and back.labels is None
 
 
+_BOX = pb.Region(x0=1, y0=1, x1=10, y1=2)
+_NAN = pb.Region(x0=math.nan, x1=1)
+
+
 @pytest.mark.parametrize(
     ("body", "names"),
     [
@@ -102,6 +134,20 @@ def test_an_empty_level_map_is_not_a_missing_one():
         (dict(hello=pb.Hello(version=1, width=1, height=1, system="s" * 65)), "system"),
         (dict(welcome=pb.Welcome(version=1, palette=b"1234", class_names=["a"])), "palette"),
         (dict(welcome=pb.Welcome(class_names=["a"], limits=pb.Limits())), "max_pixels"),
+        (dict(region_request=pb.RegionRequest(keyframe=1, height=9, width=9)), "must want a region"),
+        (dict(region_request=pb.RegionRequest(keyframe=1, width=9, wanted=[pb.Region()])), "height"),
+        (dict(region_request=pb.RegionRequest(keyframe=1, height=9, width=9, wanted=[_BOX])), "inside 9 x 9"),
+        (dict(detections=pb.Detections(keyframe=0, height=9, width=9)), "keyframe"),
+        (dict(detections=pb.Detections(keyframe=1, height=9, width=65536)), "width"),
+        (
+            dict(detections=pb.Detections(keyframe=1, height=9, width=9, found=[_BOX])),
+            "found must lie inside",
+        ),
+        (dict(detections=pb.Detections(keyframe=1, height=9, width=9, found=[pb.Region(x0=2)])), "x0 <= x1"),
+        (dict(detections=pb.Detections(keyframe=1, height=9, width=9, found=[pb.Region(score=2)])), "score"),
+        (dict(detections=pb.Detections(keyframe=1, height=9, width=9, found=[pb.Region(label=-2)])), "label"),
+        (dict(detections=pb.Detections(keyframe=1, height=9, width=9, found=[_NAN])), "finite"),
+        (dict(detections=pb.Detections(keyframe=1, height=9, width=9, found=[pb.Region()] * 4097)), "4096"),
         ({}, "empty"),
     ],
 )
@@ -144,3 +190,23 @@ def test_a_long_notice_is_cut_not_refused():
 
 def test_the_session_is_named_as_in_the_proto_file():
     assert wire.SESSION == "/rdct.offload.v1.Offload/Session"
+
+
+def test_so_many_regions_and_no_more():
+    box = Region(0, 0, 1, 1)
+    assert len(wire.decode(wire.encode(Detections(1, 9, 9, (box,) * MAX_REGIONS))).found) == MAX_REGIONS
+    with pytest.raises(ProtocolError, match="at most 4096"):
+        RegionRequest(1, 9, 9, (box,) * (MAX_REGIONS + 1))
+    with pytest.raises(TypeError, match="regions"):
+        Detections(1, 9, 9, ((0, 0, 1, 1),))
+
+
+def test_a_region_costs_little():
+    boxes = tuple(Region(1.5 * n, 7.25, 2.5 * n, 99.125, 0.75, 2) for n in range(100))
+    assert len(wire.encode(Detections(1, 720, 1280, boxes))) < 32 * 100
+
+
+def test_objects_are_an_answer_even_if_there_are_none():
+    assert Result(3, 0.1, keyframe=1, age_frames=0, kind="server", regions=()).regions == ()
+    with pytest.raises(ValueError, match="kind 'none'"):
+        Result(3, 0.1, regions=())

@@ -141,7 +141,7 @@ def test_nothing_imports_commands_or_evaluation():
 
 def test_the_device_side_never_imports_torch():
     """Not even inside a function: stac-edge runs where there is none."""
-    device = ("rdct.offload", "stac.edge", "stac.keyframes", "stac.propagation", "rdct.vision.f")
+    device = ("rdct.offload", "stac.edge", "stac.keyframes", "stac.propagation", "rdct.vision.f", "rdct.dds")
     for path in python_files():
         if module_name(path).startswith(device):
             assert not [name for name, _ in imports(path) if name.split(".")[0] == "torch"], path

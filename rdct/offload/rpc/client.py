@@ -12,7 +12,7 @@ import grpc
 from rdct.offload import wire
 from rdct.offload.backoff import BackOff
 from rdct.offload.errors import ProtocolError
-from rdct.offload.messages import VERSION, Hello, Notice, Packet, PlanUpdate, Welcome
+from rdct.offload.messages import VERSION, Feedback, Hello, Notice, Packet, Welcome
 from rdct.offload.rpc.channel import authorization, client_options
 from rdct.offload.session import Connected, Disconnected, Event
 
@@ -232,7 +232,7 @@ class Link:
         message = wire.decode(data)
         if not session.open:
             self._welcome(session, message)
-        elif isinstance(message, (PlanUpdate, Notice)):
+        elif isinstance(message, Feedback):
             self._backoff.reset()
             with self._lock:
                 self._unanswered.pop(message.keyframe, None)

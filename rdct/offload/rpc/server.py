@@ -22,7 +22,17 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from rdct.offload import wire
 from rdct.offload.errors import ProtocolError
-from rdct.offload.messages import VERSION, Feedback, Hello, Limits, Message, Notice, Packet, PlanUpdate
+from rdct.offload.messages import (
+    VERSION,
+    Feedback,
+    Hello,
+    Limits,
+    Message,
+    Notice,
+    Packet,
+    PlanUpdate,
+    RegionRequest,
+)
 from rdct.offload.roles import Server
 from rdct.offload.rpc.channel import server_options
 from rdct.offload.rpc.metrics import Metrics
@@ -296,7 +306,7 @@ class _Conversation:
             while answer is not None:
                 seconds = time.monotonic() - arrived
                 self._server.metrics.seconds.labels(_kind(answer)).observe(seconds)
-                if isinstance(answer, PlanUpdate):
+                if not isinstance(answer, Notice):
                     answer = dataclasses.replace(answer, server_s=seconds)
                 await self._answer(answer)
                 if self._waiting and isinstance(answer, PlanUpdate) and answer.labels is not None:
@@ -361,7 +371,9 @@ class _Conversation:
 def _kind(answer: Feedback) -> str:
     if isinstance(answer, Notice):
         return "notice"
-    return "labels" if answer.labels is not None else "levels"
+    if isinstance(answer, PlanUpdate):
+        return "labels" if answer.labels is not None else "levels"
+    return "regions" if isinstance(answer, RegionRequest) else "detections"
 
 
 class Background:
