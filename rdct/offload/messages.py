@@ -2,9 +2,9 @@
 """What an end device and a server say to each other, and what the device says to its user.
 
 A session opens with `Hello` and `Welcome`; then the device sends `Packet`, and the server answers
-`PlanUpdate`, `RegionRequest`, `Detections` or `Notice`. `Result` stays on the device. All are frozen and check themselves
-when they are made, so a message that exists is one that may be sent; `rdct.offload.wire` turns them into
-bytes and back.
+`PlanUpdate`, `RegionRequest`, `Detections` or `Notice`. `Result` stays on the device. All are frozen and
+check themselves when they are made, so a message that exists is one that may be sent; `rdct.offload.wire`
+turns them into bytes and back.
 
 Frames are named by their index in the source. Keyframes are named by a serial that the device counts from 1
 and never uses twice, so that an answer that comes late, twice or out of order is known as such.
