@@ -111,9 +111,10 @@ static RdctBaseBlock base_block(const RdctTask *task, const RdctRowState *state,
     return rdct_base_block(task, c, x, y, level[2 * state->refine_rows]);
 }
 
-/* One component of one MCU. refine: a constant. */
-static inline RdctBlockFault decode_component(const RdctTask *task, RdctRowState *state, RdctBitReader *reader, int c, int mcu,
-                                              Chunk *chunk, int refine) {
+/* One component of one MCU. refine: a constant. Inlined, so that the reader stays in registers. */
+static inline __attribute__((always_inline)) RdctBlockFault decode_component(const RdctTask *task, RdctRowState *state,
+                                                                             RdctBitReader *reader, int c, int mcu, Chunk *chunk,
+                                                                             int refine) {
     const RdctLayout *layout = task->layout;
     const int h = blocks_across(layout, c), v = blocks_down(layout, c), first = h * (chunk->first + mcu);
     for (int y = 0; y < v; y++) {
@@ -149,10 +150,11 @@ static inline RdctBlockFault decode_component(const RdctTask *task, RdctRowState
     return RDCT_BLOCK_OK;
 }
 
-static int decode_chunk(const RdctTask *task, RdctRowState *state, int slice, Chunk *chunk, RdctError *err) {
-    const RdctLayout *layout = task->layout;
+/* The MCUs of a chunk. refine: a constant. */
+static inline __attribute__((always_inline)) int decode_mcus(const RdctTask *task, RdctRowState *state, int slice, Chunk *chunk, int refine,
+                                                             RdctError *err) {
+    const int components = task->layout->components;
     RdctBlockFault fault = RDCT_BLOCK_OK;
-    memset(chunk->qcoef, 0, sizeof *chunk->qcoef * 64 * (size_t)chunk_row(layout, chunk, layout->components, 0));
     for (int mcu = 0; mcu < chunk->mcus && fault == RDCT_BLOCK_OK; mcu++) {
         if (task->restart_interval > 0) {
             if (state->until_restart == 0)
@@ -160,12 +162,26 @@ static int decode_chunk(const RdctTask *task, RdctRowState *state, int slice, Ch
             state->until_restart--;
         }
         RdctBitReader reader = state->reader; /* a copy the compiler can keep in registers */
-        for (int c = 0; c < layout->components && fault == RDCT_BLOCK_OK; c++)
-            fault = task->refine ? decode_component(task, state, &reader, c, mcu, chunk, 1)
-                                 : decode_component(task, state, &reader, c, mcu, chunk, 0);
+        for (int c = 0; c < components && fault == RDCT_BLOCK_OK; c++)
+            fault = decode_component(task, state, &reader, c, mcu, chunk, refine);
         state->reader = reader;
     }
     return fault == RDCT_BLOCK_OK ? RDCT_OK : rdct_fail_block(task, state, slice, fault, err);
+}
+
+/* Apart, so that what most streams are is compiled by itself: a refinement needs registers that the other has better use for. */
+static __attribute__((noinline)) int decode_plain(const RdctTask *task, RdctRowState *state, int slice, Chunk *chunk, RdctError *err) {
+    return decode_mcus(task, state, slice, chunk, 0, err);
+}
+
+static __attribute__((noinline)) int decode_refinement(const RdctTask *task, RdctRowState *state, int slice, Chunk *chunk, RdctError *err) {
+    return decode_mcus(task, state, slice, chunk, 1, err);
+}
+
+static int decode_chunk(const RdctTask *task, RdctRowState *state, int slice, Chunk *chunk, RdctError *err) {
+    const RdctLayout *layout = task->layout;
+    memset(chunk->qcoef, 0, sizeof *chunk->qcoef * 64 * (size_t)chunk_row(layout, chunk, layout->components, 0));
+    return task->refine ? decode_refinement(task, state, slice, chunk, err) : decode_plain(task, state, slice, chunk, err);
 }
 
 /* Coefficients of one block row of the chunk; SKIP blocks are zeros already. */

@@ -53,8 +53,8 @@ static inline int rdct_extend_bits(uint64_t bits, int size) {
 
 /* qcoef: 64 zeros, natural order. prediction: of the quantised DC. *nonzero: bit k for zigzag position k; bits may be set without need. Bits past the end read as zeros; the caller looks
  * at the reader's overrun. */
-static inline RdctBlockFault rdct_decode_block(RdctBitReader *reader, const RdctBlockTables *tables, int prediction, int16_t *qcoef,
-                                               uint64_t *nonzero) {
+static inline __attribute__((always_inline)) RdctBlockFault rdct_decode_block(RdctBitReader *reader, const RdctBlockTables *tables,
+                                                                              int prediction, int16_t *qcoef, uint64_t *nonzero) {
     RdctBlockFault fault = RDCT_BLOCK_OK;
     rdct_bitreader_need32(reader);
     const int entry = tables->dc.fast[rdct_peek_bits(reader, RDCT_HUFFMAN_FAST)];
