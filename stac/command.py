@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from stac import console
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Command", "kilobytes", "png"]
 
 
-class Command:
+class Command(ABC):
     """Runs over the inputs: one that fails does not stop the others."""
 
     program: str
@@ -64,8 +65,9 @@ class Command:
                 console.print_json(rows)
         return code
 
+    @abstractmethod
     def one(self, source: str, out: str | None) -> dict:
-        raise NotImplementedError
+        """Do one input; its JSON row."""
 
     def explain(self, error: Exception) -> str:
         """What to tell of an exception; only those that are no fault of ours are short."""

@@ -26,6 +26,7 @@ import codec
 from rdct.offload.errors import ProtocolError
 from rdct.offload.labels import decode_labels
 from rdct.offload.messages import Feedback, Notice, Packet, PlanUpdate, Result, Welcome
+from rdct.offload.opening import opened
 from rdct.vision.flow import DisFlow, FlowAccumulator
 from rdct.vision.warp import warp_labels, warp_psnr
 from stac.keyframes import Keyframe, KeyframePolicy, Keyframes
@@ -178,24 +179,9 @@ class StacEdge:
         Raises
         ------
         ProtocolError
-            The table set is missing or damaged.
+            As `rdct.offload.opening.opened`.
         """
-        if welcome.table_set is None:
-            raise ProtocolError("the Welcome brings no table set; put in the one that its set_id names")
-        try:
-            table_set = codec.TableSet.from_bytes(welcome.table_set)
-        except (codec.CodecError, ValueError) as error:
-            raise ProtocolError(f"the Welcome's table set is damaged: {error}") from error
-        if table_set.id != welcome.set_id:
-            raise ProtocolError(
-                f"the Welcome names table set {welcome.set_id.hex()} and brings {table_set.id_hex}"
-            )
-        said = {
-            "scale": welcome.scale,
-            "region_blocks": welcome.region_blocks,
-            "subsampling": welcome.subsampling,
-            "classes": len(welcome.class_names),
-        }
+        table_set, said = opened(welcome)
         return cls(table_set, **{**said, **options})
 
     # ---------------------------------------------------------------------------------------------- frames

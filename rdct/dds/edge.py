@@ -22,8 +22,8 @@ import numpy as np
 
 import codec
 from rdct.dds.grid import Memory, block_differences, touched
-from rdct.offload.errors import ProtocolError
 from rdct.offload.messages import Detections, Feedback, Notice, Packet, RegionRequest, Result, Welcome
+from rdct.offload.opening import opened
 from rdct.vision.regions import Region
 
 if TYPE_CHECKING:
@@ -230,24 +230,9 @@ class DdsEdge:
         Raises
         ------
         ProtocolError
-            The table set is missing or damaged.
+            As `rdct.offload.opening.opened`.
         """
-        if welcome.table_set is None:
-            raise ProtocolError("the Welcome brings no table set; put in the one that its set_id names")
-        try:
-            table_set = codec.TableSet.from_bytes(welcome.table_set)
-        except (codec.CodecError, ValueError) as error:
-            raise ProtocolError(f"the Welcome's table set is damaged: {error}") from error
-        if table_set.id != welcome.set_id:
-            raise ProtocolError(
-                f"the Welcome names table set {welcome.set_id.hex()} and brings {table_set.id_hex}"
-            )
-        said = {
-            "scale": welcome.scale,
-            "region_blocks": welcome.region_blocks,
-            "subsampling": welcome.subsampling,
-            "classes": len(welcome.class_names),
-        }
+        table_set, said = opened(welcome)
         return cls(table_set, **{**said, **options})
 
     # ---------------------------------------------------------------------------------------------- frames

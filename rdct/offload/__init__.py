@@ -10,6 +10,7 @@ wire        messages into bytes and back
 labels      label maps into bytes and back
 roles       what a driver may assume of an edge and a server
 registry    systems by name
+opening     what an edge takes from a Welcome
 link        a simulated link: bandwidth, delay, loss, outages
 driver      an edge and a server over two such links, under a virtual clock
 live        an edge in real time, over any session; feed, tally and sinks go with it

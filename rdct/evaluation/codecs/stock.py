@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from abc import abstractmethod
 
 import numpy as np
 
@@ -36,8 +37,9 @@ class _Pillow(System):
 
     format: str
 
+    @abstractmethod
     def _options(self, dial: float) -> dict:
-        raise NotImplementedError
+        """What Pillow's writer is given at this point of the dial."""
 
     def encode(self, image: np.ndarray, dial: float) -> bytes:
         from PIL import Image
