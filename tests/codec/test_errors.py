@@ -594,10 +594,10 @@ def test_each_rule_of_canonical_bytes(rule, data):
 
 
 def test_every_rule_of_the_c_core_is_tested():
-    sources = Path(__file__).parents[2] / "csrc"
-    if not sources.is_dir():
-        pytest.skip("needs the sources")
-    text = "".join(path.read_text("utf-8") for path in sources.rglob("*.c") if path.parent.name != "fuzz")
+    sources = [path for path in (Path(__file__).parents[2] / "csrc").rglob("*.c") if path.parent.name != "fuzz"]
+    if not sources:
+        pytest.skip("needs the C sources, which are not beside an installed wheel")
+    text = "".join(path.read_text("utf-8") for path in sources)
     rules = set(re.findall(r'(?:RDCT_ERR_[A-Z_]+|status), "([a-z_0-9]+)"', text))
     rules |= set(re.findall(r'FAIL\("([a-z_0-9]+)"', text))
     rules |= set(re.findall(r'(?:corrupt|unsupported)\((?:reader|cursor)[^"]*"([a-z_0-9]+)"', text))
