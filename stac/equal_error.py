@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TEMPER", "equal_error_levels"]
 
-#: docs/experiments.md, "Beyond the paper", says how it was found.
+#: docs/experiments/beyond.md says how it was found.
 TEMPER = 0.6
 # Less than this share of the mean is as good as nothing, and has no logarithm to speak of.
 _FLOOR = 1e-6

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* The base step at zigzag position k is (33 + k) / 48 of the regions' median step, by experiment (docs/experiments.md). Finer bases waste bits
+/* The base step at zigzag position k is (33 + k) / 48 of the regions' median step, by experiment (docs/experiments/coding.md). Finer bases waste bits
  * on values that coarse regions keep too precisely, coarser ones starve the fine regions, low frequencies first. */
 enum { BASE_FIRST = 33, BASE_WHOLE = 48, MAX_JPEG_STEP = 255 };
 

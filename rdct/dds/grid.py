@@ -22,7 +22,7 @@ def two_levels(quality: int = 75, ratio: float = 3.0) -> codec.TableSet:
     quality : int
         Of level 0, 1..100.
     ratio : float
-        1 or more. Three is the one at which the two streams together cost least (docs/experiments.md,
+        1 or more. Three is the one at which the two streams together cost least (docs/experiments/coding.md,
         "Refinement streams").
     """
     if not (math.isfinite(ratio) and ratio >= 1):

@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _reading(table)
     form = table.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything, as one JSON array")
-    form.add_argument("--markdown", action="store_true", help="as a section of docs/experiments.md")
+    form.add_argument("--markdown", action="store_true", help="as a section of a page of docs/experiments")
     table.add_argument("--into", type=Path, metavar="FILE.md", help="write between the file's markers")
     table.add_argument("--section", help="with --into: the name in the markers")
     table.set_defaults(action=_table)

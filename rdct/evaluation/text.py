@@ -1,4 +1,4 @@
-"""Summaries as text: aligned columns for a terminal, Markdown for docs/experiments.md."""
+"""Summaries as text: aligned columns for a terminal, Markdown for docs/experiments."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def points_table(summary: dict[str, Any]) -> list[list[str]]:
 
 
 def as_markdown(summary: dict[str, Any], *others: dict[str, Any]) -> str:
-    """For docs/experiments.md: provenance, a table for each reference, every point, settings."""
+    """For docs/experiments: provenance, a table for each reference, every point, settings."""
     run = summary["run"]
     versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
     source = f"{run.get('tables') or 'none'}, sent {run.get('tables_mode')}"

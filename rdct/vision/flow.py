@@ -7,7 +7,7 @@ It has one value for each cell of ``stride x stride`` pixels, and a cell moves a
 flow at the cell's centre, the point (stride j + (stride - 1) / 2, stride i + (stride - 1) / 2); only where
 flows are composed does it matter what lies between centres, and there they are interpolated. Moving
 cells as wholes instead of interpolating for every pixel changes neither PSNR nor labels measurably
-(docs/experiments.md) and makes the warp several times as fast.
+(docs/experiments/video.md) and makes the warp several times as fast.
 
 >>> flow = DisFlow()
 >>> kept = FlowAccumulator((1024, 2048), flow.stride_for((1024, 2048)))
@@ -32,7 +32,7 @@ PRESETS = {
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
 MAX_FINEST_SCALE = 6
-# So many pixels are searched in real time on the device of the paper: see docs/experiments.md.
+# So many pixels are searched in real time on the device of the paper: see docs/experiments/video.md.
 _AFFORDABLE = 180_000
 # OpenCV's search wants a few patches along each side.
 _MIN_SIDE = 32

@@ -102,7 +102,7 @@ def as_text(summary: dict[str, Any], *others: dict[str, Any]) -> str:
 
 
 def as_markdown(summary: dict[str, Any], *others: dict[str, Any]) -> str:
-    """For docs/experiments.md: provenance, a table for each reference, every point, settings."""
+    """For docs/experiments: provenance, a table for each reference, every point, settings."""
     run = summary["run"]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     width, height = run["original"]

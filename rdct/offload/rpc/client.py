@@ -86,7 +86,7 @@ class Link:
     ----------
     bytes_up, bytes_down : int
         Lengths of all messages of all sessions, Hello and Welcome included. HTTP/2 adds some tens of bytes to
-        each (docs/experiments.md).
+        each (docs/experiments/video.md).
     sessions : int
         Opened so far.
     """
