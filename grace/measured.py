@@ -13,8 +13,9 @@ loss is the divergence KL(answer to the raw picture, answer to the decoded one),
    whose loss grows as the square of its steps gets there by half the logarithm of its ratio. Slopes are
    shrunk towards that equality as far as noise asks for.
 
-Half of the trials code at twice the steps: one table serves many rates. A round that did not lower the loss
-on its pictures ends the search, so the result is never worse there than Annex K at the same bytes.
+Half of the trials code at twice the steps: one table serves many rates. A round that does not lower the loss
+on its pictures is not taken, so the result is never worse there than Annex K at the same bytes; its trials
+are kept and as many more drawn, for noise is the usual reason, and the second refusal ends the search.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ _SWING = 0.3
 _BOUND, _DAMPING = 0.5, 0.8
 #: A gain below this, in ln loss, is not worth another round.
 _GAIN = 0.005
+#: Rounds that may fail before the search ends.
+_REFUSALS = 1
 
 Tell = Callable[[str, int, int, str], None]
 
@@ -128,8 +131,11 @@ class _Measurement:
         best = int(np.argmin(losses))
         logs, loss = blends[best], losses[best]
         self.tell("measured", 0, _ROUNDS, f"{100 * _BLENDS[best]:.0f} % gradient, loss {math.exp(loss):.4g}")
+        trials: list = []
+        refused = 0
         for round_ in range(_ROUNDS):
-            moves = self.moves(round_, logs)
+            trials += self.trials(round_, logs)
+            moves = self.moves(trials)
             moved = self.held(logs + np.tensordot(moves, BANDS, 1), size)
             # Half the way is tried, too: where slopes were mostly noise it is the safer one.
             half = self.held(logs + np.tensordot(moves / 2, BANDS, 1), size)
@@ -139,7 +145,9 @@ class _Measurement:
             self.tell("measured", round_ + 1, _ROUNDS, note)
             if gain > 0:
                 logs, loss = (moved, half)[int(np.argmin(found))], min(found)
-            if gain < _GAIN:
+                trials.clear()
+            refused += gain <= 0
+            if 0 < gain < _GAIN or refused > _REFUSALS:
                 break
         return 2.0**logs
 
@@ -155,8 +163,8 @@ class _Measurement:
 
         return np.mean(self.over(step, one), 0)
 
-    def moves(self, round_: int, logs: np.ndarray) -> np.ndarray:
-        """How far each band should move, in octaves."""
+    def trials(self, round_: int, logs: np.ndarray) -> list:
+        """Of every picture: signs and slopes of mirrored trials, and the slope of all bands together."""
 
         def one(divergence: Callable, index: int) -> list:
             random = np.random.default_rng((round_, index))
@@ -176,7 +184,10 @@ class _Measurement:
                 together.append((math.log(ends[0]) - math.log(ends[1])) / (2 * _SWING))
             return [rows, float(np.mean(together))]
 
-        found = self.over(f"slopes {round_}", one)
+        return self.over(f"slopes {round_}", one)
+
+    def moves(self, found: list) -> np.ndarray:
+        """How far trials say that each band should move, in octaves."""
         rows = np.concatenate([np.asarray(rows) for rows, _ in found])
         ratios, weights = band_slopes(
             rows[:, :-2], rows[:, -2], rows[:, -1], float(np.mean([all_ for _, all_ in found]))
