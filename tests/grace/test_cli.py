@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -202,7 +203,11 @@ def test_interrupted_and_resumed(folder, built, tmp_path):
     command = [sys.executable, "-m", "grace.cli", *arguments(folder, "-o", out, "-v")]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    # A test run in the background of a shell inherits that Ctrl-C is ignored.
+    listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=listens
+    ) as process:
         for line in process.stderr:
             if "budget 2" in line:
                 process.send_signal(signal.SIGINT)
