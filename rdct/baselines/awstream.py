@@ -31,6 +31,8 @@ __all__ = ["AwStreamEdge", "AwStreamServer", "Change", "RateAdaptation", "State"
 
 State: TypeAlias = Literal["startup", "degrade", "steady", "probe"]
 _LENGTH = struct.Struct("<I")
+#: After so many ticks without a delivery the rate counts as zero.
+_MAX_QUIET = 10
 #: Padding of one packet at most, in bytes.
 _MAX_PADDING = 1 << 20
 
@@ -114,6 +116,7 @@ class RateAdaptation:
         self.rate_bps = 0.0
         self.padding_bps = 0.0
         self._empty = self._congested = 0  # ticks in a row
+        self._quiet = 0  # and without a delivery
         self._picked, self._picks = 0, 0
         self._probed = 0
         self._wait = 1.0  # times probe_empty
@@ -134,8 +137,12 @@ class RateAdaptation:
         delivered_bytes : int
             Delivered in this period.
         """
-        sample = 8 * delivered_bytes / self.period_s
-        self.rate_bps += self._smoothing * (sample - self.rate_bps)
+        self._quiet += 1
+        if delivered_bytes or self._quiet > _MAX_QUIET:
+            # Large frames arrive less often than the monitor looks: a sample is as long as it took.
+            sample = 8 * delivered_bytes / (min(self._quiet, _MAX_QUIET) * self.period_s)
+            self.rate_bps += self._smoothing * (sample - self.rate_bps)
+            self._quiet = 0 if delivered_bytes else self._quiet
         self._empty = self._empty + 1 if empty else 0
         self._congested = 0 if empty else self._congested + 1
         self._draining = self._draining and not empty

@@ -48,6 +48,18 @@ def test_headroom():
         assert machine.level == level and machine.rate_bps == pytest.approx(rate, rel=0.01)
 
 
+def test_the_rate_of_frames_larger_than_a_tick():
+    """One every 0.3 s, and then none."""
+    machine = RateAdaptation(RATES)
+    for n in range(30):
+        machine.tick(False, 7500 if n % 3 == 2 else 0)
+        assert n < 11 or machine.rate_bps == pytest.approx(200e3, rel=0.07)
+    ticks(machine, 10, False)
+    assert machine.rate_bps > 150e3
+    ticks(machine, 10, False)
+    assert machine.rate_bps < 1e3
+
+
 def steady(level=0):
     machine = RateAdaptation(RATES)
     machine.state, machine.level = "steady", level
