@@ -52,7 +52,8 @@ class VigilEdge(TrackingEdge):
         return self._found[1]
 
     def _wants(self, frame: Frame, small: np.ndarray, failed: bool) -> bool:
-        return failed or len(self._local(frame)) != self._count
+        count = len(self._local(frame))
+        return failed or count != self._count
 
     def _was_sent(self) -> None:
         self._count = len(self._found[1])

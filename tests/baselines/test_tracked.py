@@ -204,9 +204,19 @@ def test_vigil_sends_when_the_count_changes(by_hand):
         made.hand.feed(by_hand.detections(serial, BOX))
     assert [packet.frame for packet in made.hand.packets] == [0, 8, 16]
     assert len(made.detector.shown) == 24  # it looks once a frame
+    # A lost box sends a frame too, and what is counted then is what counts.
+    made.hand.edge._tracker.lose = True
+    made.hand.frames(1, two)
+    assert [packet.frame for packet in made.hand.packets] == [0, 8, 16, 24]
+    made.hand.feed(by_hand.detections(4, BOX))
+    made.hand.frames(8, two)
+    assert len(made.hand.packets) == 4
+    made.hand.frames(8, one)
+    made.hand.feed(by_hand.detections(5, BOX))
+    assert len(made.hand.packets) == 5
     # Moving without a change of the count is nothing to it.
     made.hand.frames(8, by_hand.scene((60, 60, 84, 84)))
-    assert len(made.hand.packets) == 3
+    assert len(made.hand.packets) == 5
 
 
 def test_vigil_says_what_it_found_by_itself_until_it_is_answered(by_hand):
