@@ -125,4 +125,5 @@ def load(path: str | Path | None = None) -> SuperResolution:
         network.load_state_dict(tensors)
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} holds no weights of this network: {error}") from None
-    return network.requires_grad_(False).eval()
+    # Channels last take two thirds of the time on a processor.
+    return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
