@@ -202,7 +202,7 @@ def measure(
             frame = frames[n]
             data = still.encode(frame.image)
             size = len(wire.encode(Packet(frame.index, frame.time_s, n + 1, data)))
-            image = decode(data, image_pixels(frame))
+            image = decode(data, frame.size[0] * frame.size[1])
             seen[still, n] = size, _answer(model, looking, image, frame.size)
         return seen[still, n]
 
@@ -213,11 +213,6 @@ def measure(
         accuracy = _accuracy([found for _, found in answers], reference)
         points.append(Point(setting, 8 * total * fps / len(frames), accuracy))
     return points
-
-
-def image_pixels(frame: Frame) -> int:
-    """How many pixels a frame has."""
-    return frame.size[0] * frame.size[1]
 
 
 def _answer(model: Any, looking: Looking, image: np.ndarray, size: tuple[int, int]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 import codec
 
-__all__ = ["Still", "decode", "fitted", "reduced"]
+__all__ = ["Still", "check_scale", "decode", "fitted", "reduced"]
 
 
 @dataclass(frozen=True)
