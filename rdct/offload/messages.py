@@ -58,9 +58,9 @@ MAX_REGIONS = 4096
 MAX_LABEL = 65535
 
 Code: TypeAlias = Literal["superseded", "busy", "refused", "draining"]
-Kind: TypeAlias = Literal["server", "propagated", "none"]
+Kind: TypeAlias = Literal["server", "propagated", "device", "none"]
 CODES: tuple[Code, ...] = ("superseded", "busy", "refused", "draining")
-KINDS: tuple[Kind, ...] = ("server", "propagated", "none")
+KINDS: tuple[Kind, ...] = ("server", "propagated", "device", "none")
 SUBSAMPLINGS = ("444", "422", "420")
 
 
@@ -435,8 +435,9 @@ class Result(_Checked):
     psnr_db : float or None
         Of this frame against the newest sent keyframe warped to it; infinite where the two are equal, None on
         the first frame of a size.
-    kind : {"server", "propagated", "none"}
-        The server's own answer to this very frame; labels carried along by flow; none yet.
+    kind : {"server", "propagated", "device", "none"}
+        The server's own answer to this very frame; an earlier answer carried along; what the device found by
+        itself, without a keyframe; none yet.
     regions : tuple of Region or None
         The objects, in pixels of the frame; None where pixels are labelled.
     """
@@ -454,10 +455,11 @@ class Result(_Checked):
         _choice("kind", self.kind, KINDS)
         answered = self.labels is not None or self.regions is not None
         known = (answered, self.keyframe is not None, self.age_frames is not None)
-        if len({*known, self.kind != "none"}) != 1:
+        sent = self.kind in ("server", "propagated")
+        if known != (self.kind != "none", sent, sent):
             raise ValueError(
-                f"labels or regions, keyframe and age_frames go with a kind other than 'none', and only with "
-                f"one; got kind {self.kind!r} and {known}"
+                "labels or regions go with a kind other than 'none', keyframe and age_frames with 'server' "
+                f"and 'propagated', and only with these; got kind {self.kind!r} and {known}"
             )
         if self.labels is not None and (self.labels.dtype != np.uint8 or self.labels.ndim != 2):
             raise ValueError(f"labels must be uint8 [H, W], got {self.labels.dtype} {self.labels.shape}")

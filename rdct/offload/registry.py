@@ -47,6 +47,33 @@ SYSTEMS: Mapping[str, System] = {
         server_options={"adaptive": False},
     ),
     "dds": System("rdct.dds.edge:DdsEdge.from_welcome", "rdct.dds.server:DdsServer"),
+    "jpeg": System(
+        "rdct.baselines.uniform:UniformEdge.from_welcome", "rdct.baselines.answering:AnsweringServer"
+    ),
+    "rdct": System(
+        "rdct.baselines.uniform:UniformEdge.from_welcome",
+        "rdct.baselines.answering:AnsweringServer",
+        edge_options={"coding": "rdct"},
+    ),
+    "h264": System("rdct.baselines.h264:H264Edge.from_welcome", "rdct.baselines.h264:H264Server"),
+    "h264-intra": System(
+        "rdct.baselines.h264:H264Edge.from_welcome",
+        "rdct.baselines.h264:H264Server",
+        edge_options={"gop": 1, "chunk_frames": 1},
+    ),
+    "awstream": System(
+        "rdct.baselines.awstream:AwStreamEdge.from_welcome", "rdct.baselines.awstream:AwStreamServer"
+    ),
+    "glimpse": System("rdct.baselines.glimpse:GlimpseEdge.from_welcome", "rdct.baselines.tracked:BoxServer"),
+    "vigil": System("rdct.baselines.vigil:VigilEdge.from_welcome", "rdct.baselines.tracked:BoxServer"),
+    "cloudseg": System(
+        "rdct.baselines.uniform:UniformEdge.from_welcome",
+        "rdct.baselines.cloudseg:CloudSegServer",
+        edge_options={"scale": 0.5},
+    ),
+    "camera-only": System(
+        "rdct.baselines.camera_only:CameraOnlyEdge.from_welcome", "rdct.baselines.answering:AnsweringServer"
+    ),
 }
 
 

@@ -182,6 +182,9 @@ def test_a_result_is_all_or_nothing():
         Result(3, 0.1, labels, kind="server")
     with pytest.raises(ValueError, match="uint8"):
         Result(3, 0.1, labels.astype(int), 1, 0, kind="server")
+    assert Result(3, 0.1, regions=(), kind="device").keyframe is None
+    with pytest.raises(ValueError, match="kind 'device'"):
+        Result(3, 0.1, labels, 1, 0, kind="device")
 
 
 def test_a_long_notice_is_cut_not_refused():

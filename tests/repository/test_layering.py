@@ -142,9 +142,22 @@ def test_nothing_imports_commands_or_evaluation():
 def test_the_device_side_never_imports_torch():
     """Not even inside a function: stac-edge runs where there is none."""
     device = ("rdct.offload", "stac.edge", "stac.keyframes", "stac.propagation", "rdct.vision.f", "rdct.dds")
+    # Of the baselines all but the network that enlarges pictures on the server, and its training.
+    networks = ("rdct.baselines.super_resolution", "rdct.baselines.train_sr")
     for path in python_files():
-        if module_name(path).startswith(device):
+        if module_name(path).startswith((*device, "rdct.baselines")) and module_name(path) not in networks:
             assert not [name for name, _ in imports(path) if name.split(".")[0] == "torch"], path
+
+
+BASELINES = ("uniform", "h264", "awstream", "glimpse", "vigil", "cloudseg", "camera_only")
+
+
+def test_baselines_do_not_use_each_other():
+    """What they share is in other files of the room."""
+    for name in BASELINES:
+        for imported, _ in imports(ROOT / "rdct" / "baselines" / f"{name}.py"):
+            others = [f"rdct.baselines.{other}" for other in BASELINES if other != name]
+            assert not imported.startswith(tuple(others)), f"{name} imports {imported}"
 
 
 def c_files():

@@ -39,7 +39,12 @@ def test_sdist_holds_sources_and_data(sdist_names):
         "csrc/include/rdct.h",
         "csrc/dsp/dsp.h",
     ]
-    wanted += ["rdct/vision/models/data/LICENSE-WEIGHTS", "examples/street.png", "rdct/offload/offload.proto"]
+    wanted += [
+        "rdct/baselines/data/espcn_x2.safetensors",
+        "rdct/vision/models/data/LICENSE-WEIGHTS",
+        "examples/street.png",
+        "rdct/offload/offload.proto",
+    ]
     wanted += [str(path.relative_to(ROOT)) for path in (ROOT / "rdct/evaluation/scenarios").glob("*.toml")]
     wanted += [
         str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*.[ch]") if "fuzz" not in path.parts
