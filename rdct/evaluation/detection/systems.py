@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a row of the table and its parameters to the two ends of a session.
+
+A row is a system of `rdct.offload.registry`, by its own name or, with some parameters fixed, by one of
+`VARIANTS`. Parameters are plain values. Each goes to the end that takes an argument of that name; DDS's,
+whose ends take tables, rules and a policy, are sorted into these first.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any
+
+from rdct.evaluation.codecs import Absent
+from rdct.offload import wire
+from rdct.offload.messages import Hello, Notice
+from rdct.offload.registry import SYSTEMS, edge_factory, server_factory
+from rdct.offload.roles import Edge, Server
+
+__all__ = ["TIMES", "VARIANTS", "Given", "Session", "check", "opened", "registered", "rooms_of"]
+
+#: Rows that are a system of another name with some parameters fixed.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dds-replace": ("dds", {"keep_first": False}),
+    "dds-static": ("dds", {"static": 3.0}),
+    "dds-replace-static": ("dds", {"keep_first": False, "static": 3.0}),
+}
+#: Parameters that are no system's but of the virtual clock: see `rdct.evaluation.detection.scenario.Link`.
+TIMES = ("edge_s", "server_s")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What every system may ask of a scenario, without being told in its parameters.
+
+    Attributes
+    ----------
+    model : Detector or Model
+        The server's.
+    camera : Detector or None
+        The device's.
+    shape : (int, int)
+        H, W of the frames.
+    fps : float
+    labels : frozenset of int or None
+        Of the classes that count.
+    score, merge_iou : float
+    linked : bool
+        Whether there is a link, and so any reason to give up waiting.
+    """
+
+    model: Any
+    camera: Any = None
+    shape: tuple[int, int] = (0, 0)
+    fps: float = 25.0
+    labels: frozenset[int] | None = None
+    score: float = 0.5
+    merge_iou: float = 0.3
+    linked: bool = False
+
+    def named(self) -> dict[str, Any]:
+        """As arguments of an end that has them."""
+        found = {"fps": self.fps, "labels": self.labels, "score": self.score, "merge_iou": self.merge_iou}
+        return found if self.camera is None else {**found, "camera": self.camera}
+
+
+@dataclass(frozen=True)
+class Session:
+    """Both ends, introduced to each other.
+
+    Attributes
+    ----------
+    edge, server : Edge, Server
+    hello_bytes, welcome_bytes : int
+        Up and down before the first frame.
+    """
+
+    edge: Edge
+    server: Server
+    hello_bytes: int
+    welcome_bytes: int
+
+
+def registered(row: str) -> tuple[str, dict[str, Any]]:
+    """The registry's name of a row, and its fixed parameters.
+
+    Raises
+    ------
+    Absent
+        There is no such system.
+    """
+    name, fixed = VARIANTS.get(row, (row, {}))
+    if name not in SYSTEMS:
+        raise Absent(f"rdct.offload.registry has no system {name!r}; it has {', '.join(SYSTEMS)}")
+    return name, fixed
+
+
+def rooms_of(row: str) -> tuple[str, ...]:
+    """The packages that decide what a row sends."""
+    name, _ = registered(row)
+    own = (where.partition(":")[0] for where in (SYSTEMS[name].edge, SYSTEMS[name].server))
+    # rdct.dds of rdct.dds.edge, stac of stac.edge.
+    first = (".".join(module.split(".")[: 1 + module.startswith("rdct.")]) for module in own)
+    return tuple(dict.fromkeys(("codec", "rdct.offload", "rdct.vision", *first)))
+
+
+def opened(row: str, setting: Mapping[str, Any], given: Given) -> Session:
+    """A fresh session of a row in one setting.
+
+    Raises
+    ------
+    Absent
+        There is no such system, or what it needs is not installed.
+    ValueError
+        A parameter that neither end takes, or a value that it refuses; the server refused the session.
+    """
+    name, fixed = registered(row)
+    values = {key: one for key, one in {**fixed, **setting}.items() if key not in TIMES}
+    try:
+        make_edge, make_server = edge_factory(name), server_factory(name)
+        options = _SORTED.get(name, _plain)(values, given, make_edge, make_server)
+        server = make_server(given.model, options.tables, **options.server)
+        height, width = given.shape
+        hello = Hello(width, height, system=name)
+        welcome = server.on_hello(hello, 0.0)
+        if isinstance(welcome, Notice):
+            raise ValueError(f"the server refused the session: {welcome.message}")
+        edge = make_edge(welcome, **options.edge)
+    except ImportError as error:
+        raise Absent(f"not installed here: {error}") from error
+    return Session(edge, server, len(wire.encode(hello)), len(wire.encode(welcome)))
+
+
+def check(row: str, settings: list[Mapping[str, Any]], given: Given) -> None:
+    """Open a session in each setting, so that a wrong one is known before hours of playing.
+
+    Raises
+    ------
+    Absent, ValueError
+        As `opened`.
+    """
+    for setting in settings:
+        try:
+            opened(row, setting, given)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"systems.{row}, {dict(setting)}: {error}") from error
+
+
+# -------------------------------------------------------------------------------------------- parameters
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What `opened` hands to the factories."""
+
+    tables: Any = None
+    edge: dict[str, Any] = field(default_factory=dict)
+    server: dict[str, Any] = field(default_factory=dict)
+
+
+def _arguments(factory: Callable[..., Any]) -> set[str]:
+    """Names that a factory of an end takes as keywords.
+
+    One that passes on what it does not know (``from_welcome(welcome, **options)``) takes what its class
+    takes.
+    """
+    inner = factory
+    while isinstance(inner, partial):
+        inner = inner.func
+    known = inspect.signature(inner).parameters.values()
+    names = {one.name for one in known if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)}
+    passes_on = any(one.kind is one.VAR_KEYWORD for one in known)
+    maker = getattr(inner, "__self__", None)
+    if passes_on and inspect.isclass(maker):
+        names |= _arguments(maker)
+    return names
+
+
+def _plain(values: dict[str, Any], given: Given, make_edge: Callable, make_server: Callable) -> _Options:
+    """Every parameter to whichever end takes it, to both if both do."""
+    ends = {"edge": _arguments(make_edge), "server": _arguments(make_server)}
+    unknown = [name for name in values if not any(name in known for known in ends.values())]
+    if unknown:
+        raise ValueError(
+            f"no parameter {', '.join(unknown)}; the device takes {', '.join(sorted(ends['edge']))}, "
+            f"the server {', '.join(sorted(ends['server']))}"
+        )
+    everything = {**given.named(), **values}
+
+    def of(end: str) -> dict[str, Any]:
+        return {name: one for name, one in everything.items() if name in ends[end]}
+
+    return _Options(edge=of("edge"), server=of("server"))
+
+
+def _dds(values: dict[str, Any], given: Given, make_edge: Callable, make_server: Callable) -> _Options:
+    """Numbers of two table levels, of the rules and of the policy; the rest to the ends."""
+    from rdct.dds.edge import DdsPolicy
+    from rdct.dds.feedback import DetectionRules, SegmentationRules
+    from rdct.dds.grid import two_levels
+
+    def taken(names: set[str]) -> dict[str, Any]:
+        return {name: values.pop(name) for name in names & set(values)}
+
+    values = dict(values)
+    if "scale" in values:
+        values["low_scale"] = values["high_scale"] = values.pop("scale")
+    tables = two_levels(**taken({"quality", "ratio"}))
+    of_policy = taken({one.name for one in fields(DdsPolicy)})
+    if not given.linked:
+        # Answers are there at once, so no time runs out: not even where chunks are waited for.
+        of_policy = {"hold_s": 1e6, "deadline_s": 2e6, "chunk_s": 1e6, **of_policy}
+    if hasattr(given.model, "ignore_label"):
+        rules = SegmentationRules(**taken({one.name for one in fields(SegmentationRules)}))
+    else:
+        said = {"labels": given.labels, "final_score": given.score, "merge_score": given.score}
+        said["merge_iou"] = given.merge_iou
+        rules = DetectionRules(**{**said, **taken({one.name for one in fields(DetectionRules)})})
+    rest = _plain(values, Given(given.model), make_edge, make_server)
+    return _Options(tables, {**rest.edge, "policy": DdsPolicy(**of_policy)}, {**rest.server, "rules": rules})
+
+
+_SORTED: dict[str, Callable[..., _Options]] = {"dds": _dds}
