@@ -18,9 +18,9 @@ from rdct.evaluation.detection.scenario import DetectionScenario, Setting
 from rdct.evaluation.detection.systems import TIMES, Given, opened
 from rdct.evaluation.measure import fold_ignored
 from rdct.evaluation.video.clip import Clip, load
-from rdct.offload.driver import Output, simulate
+from rdct.offload.driver import Output, Transfer, simulate
 from rdct.offload.link import SimulatedLink
-from rdct.offload.messages import Detections, Feedback, Packet, RegionRequest, Result
+from rdct.offload.messages import Detections, Feedback, Notice, Packet, PlanUpdate, RegionRequest, Result
 from rdct.vision import metrics
 from rdct.vision.regions import Region, match
 
@@ -188,7 +188,6 @@ class Bench:
             labels,
             scenario.score,
             scenario.merge_iou,
-            linked=scenario.link is not None,
         )
 
     @cached_property
@@ -219,7 +218,8 @@ class Bench:
         frames : list of dict
             What happened to each frame.
         session : dict
-            What belongs to none: ``hello_bytes`` up, ``welcome_bytes`` and ``notice_bytes`` down.
+            What belongs to none: ``hello_bytes`` up; ``welcome_bytes`` down, and ``stray_bytes`` of answers
+            that the device could not use.
         """
         link, clip = self.scenario.link, self.clip
         _ = self.reference  # or its inferences would be counted as the system's
@@ -228,23 +228,26 @@ class Bench:
         times = {} if link is None else {name: setting.get(name, getattr(link, name)) for name in TIMES}
         up, down = (SimulatedLink(), SimulatedLink()) if link is None else link.both(self.scenario.seed)
         seen = [_Seen() for _ in clip.frames]
-        frame_of: dict[int, int] = {}
-        stray = 0
+        frame_of: dict[int, int] = {}  # by serial; of a chunk only its first
+        answers = []
         for event in simulate(device, server, clip.frames, up, down, **times):
             if isinstance(event, Output):
-                seen[event.result.frame].result = event
-                continue
-            message = event.message
-            if event.direction == "up":
-                frame_of[message.keyframe] = message.frame
-                seen[message.frame].sent(message, event.size_bytes)
-            elif message.keyframe in frame_of:
-                one = seen[frame_of[message.keyframe]]
-                one.down[_kind(message)] += event.size_bytes
-                if isinstance(message, RegionRequest) and event.arrived_s is not None:
-                    one.first = event.arrived_s, message
+                result = event.result
+                seen[result.frame].result = event
+                if result.kind == "server":
+                    frame_of[result.keyframe] = result.frame
+            elif event.direction == "up":
+                frame_of[event.message.keyframe] = event.message.frame
+                seen[event.message.frame].sent(event.message, event.size_bytes)
             else:
+                answers.append(event)
+        stray = 0
+        for event in answers:
+            frame = frame_of.get(event.message.keyframe)
+            if frame is None:
                 stray += event.size_bytes
+            else:
+                seen[frame].answered(event)
         judge = self._boxes if self.scenario.task == "detection" else self._labels
         frames = []
         for frame, one in zip(clip.frames, seen, strict=True):
@@ -265,7 +268,7 @@ class Bench:
                 }
             )
         sizes = {"hello_bytes": session.hello_bytes, "welcome_bytes": session.welcome_bytes}
-        return frames, {**sizes, "notice_bytes": stray}
+        return frames, {**sizes, "stray_bytes": stray}
 
     def _boxes(self, index: int, seen: _Seen) -> dict[str, Any]:
         """Objects, and how they fit those of the reference."""
@@ -302,6 +305,9 @@ class Bench:
         return {"raw_confusion": raw.ravel().tolist(), "truth_confusion": truth}
 
 
+_KINDS = {RegionRequest: "request", Detections: "detections", PlanUpdate: "labels", Notice: "notice"}
+
+
 class _Seen:
     """What went by of one frame."""
 
@@ -316,11 +322,11 @@ class _Seen:
         self.up[packet.stream] += len(packet.payload)
         self.up["message"] += size_bytes - len(packet.payload)
 
-
-def _kind(feedback: Feedback) -> str:
-    if isinstance(feedback, RegionRequest):
-        return "request"
-    return "detections" if isinstance(feedback, Detections) else type(feedback).__name__.lower()
+    def answered(self, event: Transfer) -> None:
+        """What came down, and when the first round's objects were known."""
+        self.down[_KINDS[type(event.message)]] += event.size_bytes
+        if isinstance(event.message, RegionRequest) and event.arrived_s is not None:
+            self.first = event.arrived_s, event.message
 
 
 def _listed(regions: list[Region]) -> list[list[float]]:

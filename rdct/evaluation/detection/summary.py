@@ -25,7 +25,7 @@ from rdct.evaluation.records import read
 from rdct.vision import metrics
 from rdct.vision.regions import Matches, Region
 
-__all__ = ["METRICS", "REFERENCE", "Group", "front", "groups", "summarise"]
+__all__ = ["METRICS", "REFERENCE", "Group", "cheapest", "front", "groups", "point_of", "summarise"]
 
 #: The row that percentages are given against unless another is named.
 REFERENCE = "uniform-jpeg"
@@ -116,11 +116,11 @@ def _mean(values: Sequence[float]) -> float | None:
 # ---------------------------------------------------------------------------------------------- one point
 
 
-def _point(dial: str, point: dict[str, Any], frames: list[dict], run: dict[str, Any]) -> dict[str, Any]:
+def point_of(dial: str, point: dict[str, Any], frames: list[dict], run: dict[str, Any]) -> dict[str, Any]:
     """All that the tables say of one row in one setting."""
     seconds = len(frames) / run["fps"]
     up = point["hello_bytes"] + sum(sum(frame["bytes_up"].values()) for frame in frames)
-    down = point["welcome_bytes"] + point["notice_bytes"]
+    down = point["welcome_bytes"] + point["stray_bytes"]
     down += sum(sum(frame["bytes_down"].values()) for frame in frames)
     kbps = 8e-3 * up / seconds
     analysed = sum(frame["inferences"] for frame in frames) / len(frames)
@@ -217,7 +217,7 @@ def front(points: list[dict], price: str, metric: str) -> list[dict]:
     return best
 
 
-def _cheapest(points: list[dict], metric: str, accuracy: float) -> dict | None:
+def cheapest(points: list[dict], metric: str, accuracy: float) -> dict | None:
     """The setting of the fewest bits that reaches an accuracy."""
     reached = [p for p in points if p[metric] is not None and p[metric] >= accuracy]
     return min(reached, key=lambda p: p["kbps"], default=None)
@@ -271,7 +271,7 @@ def summarise(
         raise ValueError(f"metric must be one of {', '.join(known)} for {run['task']}, got {metric!r}")
     rows: list[dict[str, Any]] = []
     for name, (plan, found) in group.rows.items():
-        points = [_point(dial, *found[dial], run) for dial in found]
+        points = [point_of(dial, *found[dial], run) for dial in found]
         best = [p["dial"] for p in front(points, "kbps", metric)]
         points = [{**p, "front": p["dial"] in best} for p in points]
         rows.append({"codec": name, "tables": None, "settings": plan["settings"], "code": plan["code"],
@@ -280,8 +280,8 @@ def summarise(
         accuracies = _default_accuracies(rows, metric)
     base = next((row["points"] for row in rows if row["codec"] == reference), None)
     for row in rows:
-        best = [_cheapest(row["points"], metric, one) for one in accuracies]
-        against = [None if base is None else _cheapest(base, metric, one) for one in accuracies]
+        best = [cheapest(row["points"], metric, one) for one in accuracies]
+        against = [None if base is None else cheapest(base, metric, one) for one in accuracies]
         row |= {
             "kbps": [p and p["kbps"] for p in best],
             "best": [p and p["dial"] for p in best],

@@ -9,7 +9,7 @@ whose ends take tables, rules and a policy, are sorted into these first.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
@@ -48,8 +48,6 @@ class Given:
     labels : frozenset of int or None
         Of the classes that count.
     score, merge_iou : float
-    linked : bool
-        Whether there is a link, and so any reason to give up waiting.
     """
 
     model: Any
@@ -59,12 +57,13 @@ class Given:
     labels: frozenset[int] | None = None
     score: float = 0.5
     merge_iou: float = 0.3
-    linked: bool = False
 
-    def named(self) -> dict[str, Any]:
-        """As arguments of an end that has them."""
+    def offered(self, names: Collection[str]) -> dict[str, Any]:
+        """What an end that takes arguments of these names may ask of a scenario, without being told."""
         found = {"fps": self.fps, "labels": self.labels, "score": self.score, "merge_iou": self.merge_iou}
-        return found if self.camera is None else {**found, "camera": self.camera}
+        if self.camera is not None:
+            found["camera"] = self.camera
+        return {name: one for name, one in found.items() if name in names}
 
 
 @dataclass(frozen=True)
@@ -164,23 +163,31 @@ class _Options:
 def _arguments(factory: Callable[..., Any]) -> set[str]:
     """Names that a factory of an end takes as keywords.
 
-    One that passes on what it does not know (``from_welcome(welcome, **options)``) takes what its class
-    takes.
+    One that passes on what it does not know takes what its class takes, and a class what those above it
+    take.
     """
-    inner = factory
-    while isinstance(inner, partial):
-        inner = inner.func
-    known = inspect.signature(inner).parameters.values()
-    names = {one.name for one in known if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)}
-    passes_on = any(one.kind is one.VAR_KEYWORD for one in known)
-    maker = getattr(inner, "__self__", None)
-    if passes_on and inspect.isclass(maker):
-        names |= _arguments(maker)
-    return names
+    while isinstance(factory, partial):
+        factory = factory.func
+    if inspect.isclass(factory):
+        makers = [one.__init__ for one in factory.__mro__[:-1] if "__init__" in vars(one)]
+    else:
+        makers = [factory]
+    names: set[str] = set()
+    passes_on = False
+    for maker in makers:
+        known = inspect.signature(maker).parameters.values()
+        names |= {one.name for one in known if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)}
+        passes_on = any(one.kind is one.VAR_KEYWORD for one in known)
+        if not passes_on:
+            break
+    above = getattr(factory, "__self__", None)
+    if passes_on and inspect.isclass(above):
+        names |= _arguments(above)
+    return names - {"self", "welcome"}
 
 
 def _plain(values: dict[str, Any], given: Given, make_edge: Callable, make_server: Callable) -> _Options:
-    """Every parameter to whichever end takes it, to both if both do."""
+    """Every parameter to whichever end takes it, to both if both do; and what they ask of the scenario."""
     ends = {"edge": _arguments(make_edge), "server": _arguments(make_server)}
     unknown = [name for name in values if not any(name in known for known in ends.values())]
     if unknown:
@@ -188,12 +195,16 @@ def _plain(values: dict[str, Any], given: Given, make_edge: Callable, make_serve
             f"no parameter {', '.join(unknown)}; the device takes {', '.join(sorted(ends['edge']))}, "
             f"the server {', '.join(sorted(ends['server']))}"
         )
-    everything = {**given.named(), **values}
 
     def of(end: str) -> dict[str, Any]:
+        everything = {**given.offered(ends[end]), **values}
         return {name: one for name, one in everything.items() if name in ends[end]}
 
     return _Options(edge=of("edge"), server=of("server"))
+
+
+#: What DDS's servers take; the rest is its devices'.
+_DDS_SERVER = ("region_blocks", "subsampling", "max_asked", "max_chunk")
 
 
 def _dds(values: dict[str, Any], given: Given, make_edge: Callable, make_server: Callable) -> _Options:
@@ -202,25 +213,22 @@ def _dds(values: dict[str, Any], given: Given, make_edge: Callable, make_server:
     from rdct.dds.feedback import DetectionRules, SegmentationRules
     from rdct.dds.grid import two_levels
 
-    def taken(names: set[str]) -> dict[str, Any]:
-        return {name: values.pop(name) for name in names & set(values)}
+    def taken(names: Collection[str]) -> dict[str, Any]:
+        return {name: values.pop(name) for name in set(names) & set(values)}
 
     values = dict(values)
     if "scale" in values:
         values["low_scale"] = values["high_scale"] = values.pop("scale")
-    tables = two_levels(**taken({"quality", "ratio"}))
-    of_policy = taken({one.name for one in fields(DdsPolicy)})
-    if not given.linked:
-        # Answers are there at once, so no time runs out: not even where chunks are waited for.
-        of_policy = {"hold_s": 1e6, "deadline_s": 2e6, "chunk_s": 1e6, **of_policy}
+    tables = two_levels(**taken(("quality", "ratio")))
+    of_policy = taken([one.name for one in fields(DdsPolicy)])
     if hasattr(given.model, "ignore_label"):
-        rules = SegmentationRules(**taken({one.name for one in fields(SegmentationRules)}))
+        rules = SegmentationRules(**taken([one.name for one in fields(SegmentationRules)]))
     else:
         said = {"labels": given.labels, "final_score": given.score, "merge_score": given.score}
         said["merge_iou"] = given.merge_iou
-        rules = DetectionRules(**{**said, **taken({one.name for one in fields(DetectionRules)})})
-    rest = _plain(values, Given(given.model), make_edge, make_server)
-    return _Options(tables, {**rest.edge, "policy": DdsPolicy(**of_policy)}, {**rest.server, "rules": rules})
+        rules = DetectionRules(**{**said, **taken([one.name for one in fields(DetectionRules)])})
+    server = {**taken(_DDS_SERVER), "rules": rules}
+    return _Options(tables, {**values, "policy": DdsPolicy(**of_policy)}, server)
 
 
 _SORTED: dict[str, Callable[..., _Options]] = {"dds": _dds}
