@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,8 @@ from rdct.offload.driver import Output, Transfer, simulate
 from rdct.offload.link import SimulatedLink
 from rdct.offload.messages import Detections, Feedback, Notice, Packet, PlanUpdate, RegionRequest, Result
 from rdct.vision import metrics
+from rdct.vision.detectors import Candidates
+from rdct.vision.frames import Frame
 from rdct.vision.regions import Region, match
 
 __all__ = ["IOUS", "Bench", "Task", "Watched", "load_models", "make_bench"]
@@ -79,12 +81,37 @@ class Watched:
         return getattr(self._model, name)
 
 
+class Shortsighted:
+    """A detector that sees every picture reduced; its boxes are in pixels of the picture as it was.
+
+    Parameters
+    ----------
+    detector : Detector
+    scale : float
+        Of the sides, more than 0, less than 1.
+    """
+
+    def __init__(self, detector: Any, scale: float) -> None:
+        self._detector, self._scale = detector, scale
+        self.name, self.class_names = f"{detector.name} at {scale:g}", detector.class_names
+
+    def __call__(self, image: np.ndarray) -> Candidates:
+        import cv2
+
+        height, width = image.shape[:2]
+        size = max(round(self._scale * width), 1), max(round(self._scale * height), 1)
+        found = self._detector(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+        return replace(found, boxes=found.boxes * np.tile([width / size[0], height / size[1]], 2))
+
+
 def load_models(scenario: DetectionScenario) -> tuple[Any, Any]:
-    """The server's network and the device's detector, if any, as they are."""
+    """The server's network and the device's own, if any, as they are."""
     from rdct.vision import detectors, models
 
     of_task = detectors if scenario.task == "detection" else models
-    camera = None if scenario.camera is None else detectors.load(scenario.camera)
+    camera = None if scenario.camera is None else of_task.load(scenario.camera)
+    if scenario.camera_scale != 1:
+        camera = Shortsighted(camera, scenario.camera_scale)
     return of_task.load(scenario.model), camera
 
 
@@ -188,7 +215,15 @@ class Bench:
             labels,
             scenario.score,
             scenario.merge_iou,
+            self._training,
         )
+
+    def _training(self) -> list[Frame]:
+        """What systems may learn from beforehand."""
+        if self.scenario.training is None:
+            return self.clip.frames
+        first, last = self.scenario.training
+        return load(replace(self.scenario, limit=last, labels=None)).frames[first:]
 
     @cached_property
     def reference(self) -> list[Any]:

@@ -14,7 +14,7 @@ from grace.provenance import weights_sha256
 from rdct.evaluation.codecs import Absent
 from rdct.evaluation.detection.play import Bench, Task, load_models, make_bench
 from rdct.evaluation.detection.scenario import DetectionScenario, Setting, name_of, settings_of
-from rdct.evaluation.detection.systems import check, registered, rooms_of
+from rdct.evaluation.detection.systems import check, has_camera, registered, rooms_of
 from rdct.evaluation.records import Records, key_of
 from rdct.evaluation.run import Outcome, Progress, code_version, surroundings
 from rdct.evaluation.video.clip import load
@@ -121,7 +121,11 @@ def _plan(row: str, settings: list[Setting], scenario: DetectionScenario, bench:
             f"merged from {scenario.merge_iou:g}"
         )
         words.append(f"classes {' '.join(scenario.classes) or 'all'}")
-    if bench.camera is not None:
+    if name == "awstream":
+        words.append(
+            "profiled on " + ("itself" if scenario.training is None else f"frames {scenario.training}")
+        )
+    if bench.camera is not None and has_camera(row):
         found = _weights(bench.camera, scenario.camera) or "of unknown weights"
         words.append(f"on the device {bench.camera.name} {found[:12]}")
     return {

@@ -86,7 +86,13 @@ class DetectionScenario:
         played; a list of such tables plays those of each.
     task : {"detection", "segmentation"}
     camera : str or None
-        The detector on the device, for the systems that have one.
+        The device's own, for the systems that have one; a spec of the same kind.
+    camera_scale : float
+        By how much the sides of a frame are reduced before the device's detector sees it: a stand-in for a
+        smaller network, where only one is at hand. It sees as little, but is no faster.
+    training : (int, int) or None
+        Frames of the source, from the first to before the second, that a system may learn from beforehand.
+        None: those it is measured on, which is kind to it.
     classes : tuple of str
         Names of the classes that count; empty: all.
     score, reference_score : float
@@ -106,6 +112,8 @@ class DetectionScenario:
     systems: dict[str, list[dict[str, Any]]]
     task: Literal["detection", "segmentation"] = "detection"
     camera: str | None = None
+    camera_scale: float = 1.0
+    training: tuple[int, int] | None = None
     classes: tuple[str, ...] = ()
     score: float = 0.5
     reference_score: float = 0.5
@@ -130,6 +138,12 @@ class DetectionScenario:
             raise ValueError(f"limit must be at least 1, got {self.limit}")
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 8):
             raise ValueError(f"size must be [width, height] of 8 pixels or more, got {list(self.size)}")
+        if not 0 < self.camera_scale <= 1:
+            raise ValueError(f"camera_scale must be more than 0 and at most 1, got {self.camera_scale}")
+        if self.camera_scale != 1 and (self.camera is None or self.task != "detection"):
+            raise ValueError("camera_scale goes with a camera that finds objects")
+        if self.training is not None and not 0 <= self.training[0] < self.training[1]:
+            raise ValueError(f"training must be [first, after the last], got {list(self.training)}")
         if self.labels is not None and self.task != "segmentation":
             raise ValueError("labels are for segmentation; objects are held against the raw frames")
         if not self.set:
@@ -173,7 +187,7 @@ def make(**values: Any) -> DetectionScenario:
     values["source"] = str(values["source"])
     if values.get("labels") is not None:
         values["labels"] = Path(values["labels"])
-    for name in ("classes", "size"):
+    for name in ("classes", "size", "training"):
         if values.get(name) is not None:
             values[name] = tuple(values[name])
     if not isinstance(values["systems"], Mapping):

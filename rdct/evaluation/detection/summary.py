@@ -288,7 +288,7 @@ def summarise(
             "why": ["" if p else curves.NOT_REACHED for p in best],
             "against": None if base is None else reference,
             "percent": [
-                _number(p["kbps"] / q["kbps"] - 1) if p and q else None
+                _number(p["kbps"] / q["kbps"] - 1) if p and q and q["kbps"] else None
                 for p, q in zip(best, against, strict=True)
             ],
         }
