@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from rdct.evaluation.detection import objects, prices, scenario, summary, systems
+from rdct.evaluation.detection import objects, play, prices, scenario, summary, systems
+from rdct.vision.detectors import Candidates
 from rdct.vision.regions import Region, pairs
 
 
@@ -177,19 +179,42 @@ class Below(Above):
 
 
 class Server:
-    def __init__(self, model, tables=None, *, labels=None, quality=0):
+    def __init__(self, model, tables=None, *, fps=0.0, quality=0):
         pass
 
 
 def test_parameters_of_others_go_to_the_end_that_takes_them():
-    given = systems.Given(Toy(), fps=12.0, labels=frozenset({0}))
+    given = systems.Given(Toy(), fps=12.0)
     options = systems._plain({"quality": 3, "deadline_s": 1.0}, given, Below.from_welcome, Server)
     assert options.edge == {"quality": 3, "deadline_s": 1.0, "fps": 12.0}
-    assert options.server == {"quality": 3, "labels": {0}}
+    assert options.server == {"quality": 3, "fps": 12.0}
     with pytest.raises(
         ValueError, match="no parameter colour; the device takes deadline_s, fps, quality, the"
     ):
         systems._plain({"colour": 1}, given, Below.from_welcome, Server)
+
+
+class Watching(Below):
+    def __init__(self, *, detector, **options):
+        super().__init__(**options)
+
+
+def test_a_device_that_looks_for_itself_gets_the_camera_s_model():
+    camera = Toy()
+    options = systems._plain({}, systems.Given(Toy(), camera), Watching.from_welcome, Server)
+    assert options.edge["detector"] is camera and "model" not in options.server
+    with pytest.raises(systems.Absent, match="camera = SPEC"):
+        systems._plain({}, systems.Given(Toy()), Watching.from_welcome, Server)
+
+
+def test_a_shortsighted_detector_answers_in_pixels_of_the_whole_picture():
+    def detector(image):
+        assert image.shape == (24, 36, 3)
+        return Candidates([(4, 6, 12, 18)], [0.9], [0], [0.9])
+
+    detector.name, detector.class_names = "toy", ("car",)
+    found = play.Shortsighted(detector, 0.25)(np.zeros((96, 144, 3), np.uint8))
+    assert found.boxes.tolist() == [[16, 24, 48, 72]]
 
 
 def test_a_parameter_that_nobody_takes():

@@ -133,12 +133,18 @@ class _Device:
         return self._timed(frame.index, self._edge.on_frame, frame, now)
 
     def on_feedback(self, feedback: Feedback, now: float) -> list[Packet | Result]:
-        frame = self._frame_of.get(feedback.keyframe, -1)
+        frame = self._frame_of.get(feedback.keyframe)
         return self._timed(frame, self._edge.on_feedback, feedback, now)
 
-    def _timed(self, frame: int, call: Any, what: Any, now: float) -> list[Packet | Result]:
+    def on_timeout(self, now: float) -> list[Packet | Result]:
+        return self._timed(None, self._edge.on_timeout, now)
+
+    def _timed(self, frame: int | None, call: Any, *what: Any) -> list[Packet | Result]:
+        """Call, and charge the frame; where none is named, the first of those that go."""
         began, asked = time.perf_counter(), self._calls()
-        out = list(call(what, now))
+        out = list(call(*what))
+        if frame is None:
+            frame = next((one.frame for one in out), -1)
         self.seconds[frame] += time.perf_counter() - began
         self.inferences[frame] += self._calls() - asked
         for one in out:

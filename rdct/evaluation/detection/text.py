@@ -17,7 +17,7 @@ __all__ = [
 _NAMES = {
     "f1": "F1",
     "f1_loose": "F1 (IoU 0.3)",
-    "iou": "IoU of the classes that count",
+    "iou": "target IoU",
     "agreement": "agreement",
     "miou_agreement": "mIoU agreement",
     "miou": "mIoU",
@@ -90,7 +90,7 @@ def note(summary: dict[str, Any], tick: str = "") -> str:
             f"object is in {MIN_FRAMES} frames or more, {1e3 * GAP_S:g} ms without it allowed."
         )
     else:
-        what = "all pixels of all frames, against the same network on the raw frames."
+        what = "all pixels, against the same network on the raw frames; targets are the classes that count."
     return (
         f"kbit/s up, everything counted, of the cheapest setting that reaches it. {metric_name(summary)}: "
         f"{what} Percentages: against {tick}{summary['reference']}{tick}. "
