@@ -225,3 +225,11 @@ def test_a_parameter_that_nobody_takes():
 def test_a_system_that_is_not_there():
     with pytest.raises(systems.Absent, match="no system 'nonesuch'"):
         systems.check("nonesuch", [{}], systems.Given(Toy(), shape=(96, 144)))
+
+
+def test_a_detector_looks_once_at_equal_pictures_and_is_asked_as_often_as_it_is():
+    looked = []
+    watched = play.Watched(lambda image: looked.append(image.shape) or len(looked))
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    assert [watched(one) for one in (image, image.copy(), image.reshape(4, 2, 3), image + 1)] == [1, 1, 2, 3]
+    assert watched.calls == 4 and watched.spared_s > 0

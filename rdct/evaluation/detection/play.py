@@ -59,23 +59,30 @@ class Watched:
     Attributes
     ----------
     calls : int
+    spared_s : float
+        What looking again would have taken.
     """
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._seen: dict[bytes, Any] = {}
-        self.calls = 0
+        self._seen: dict[bytes, tuple[Any, float]] = {}
+        self.calls, self.spared_s = 0, 0.0
 
     def __call__(self, image: Any) -> Any:
         self.calls += 1
         if not isinstance(image, np.ndarray):  # a network's input, with or without gradients
             return self._model(image)
         key = hashlib.blake2b(image.tobytes(), digest_size=16, salt=b"%d" % image.shape[1]).digest()
-        if key not in self._seen:
-            if len(self._seen) >= _REMEMBERED:
-                del self._seen[next(iter(self._seen))]
-            self._seen[key] = self._model(image)
-        return self._seen[key]
+        if key in self._seen:
+            answer, seconds = self._seen[key]
+            self.spared_s += seconds
+            return answer
+        began = time.perf_counter()
+        answer = self._model(image)
+        if len(self._seen) >= _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        self._seen[key] = answer, time.perf_counter() - began
+        return answer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -120,6 +127,24 @@ def make_bench(scenario: DetectionScenario) -> Bench:
     return Bench(scenario, *load_models(scenario), load(scenario))
 
 
+class _Taken:
+    """A stopwatch that also counts inferences, and adds the time of those that were remembered."""
+
+    def __init__(self, model: Watched | None) -> None:
+        self._model = model
+        self._start = self._now()
+
+    def _now(self) -> tuple[float, int]:
+        calls, spared = (0, 0.0) if self._model is None else (self._model.calls, self._model.spared_s)
+        return time.perf_counter() + spared, calls
+
+    def charge(self, end: _Device | _Server, frame: int) -> None:
+        """To a frame, what it took since this was made."""
+        seconds, calls = (now - then for now, then in zip(self._now(), self._start, strict=True))
+        end.seconds[frame] += seconds
+        end.inferences[frame] += calls
+
+
 class _Device:
     """The edge, with the time that each frame took it."""
 
@@ -141,19 +166,15 @@ class _Device:
 
     def _timed(self, frame: int | None, call: Any, *what: Any) -> list[Packet | Result]:
         """Call, and charge the frame; where none is named, the first of those that go."""
-        began, asked = time.perf_counter(), self._calls()
+        took = _Taken(self._camera)
         out = list(call(*what))
         if frame is None:
             frame = next((one.frame for one in out), -1)
-        self.seconds[frame] += time.perf_counter() - began
-        self.inferences[frame] += self._calls() - asked
+        took.charge(self, frame)
         for one in out:
             if isinstance(one, Packet):
                 self._frame_of[one.keyframe] = one.frame
         return out
-
-    def _calls(self) -> int:
-        return 0 if self._camera is None else self._camera.calls
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._edge, name)
@@ -168,10 +189,9 @@ class _Server:
         self.inferences: dict[int, int] = defaultdict(int)
 
     def on_packet(self, packet: Packet, now: float) -> Iterator[Feedback]:
-        began, asked = time.perf_counter(), self._model.calls
+        took = _Taken(self._model)
         answers = list(self._server.on_packet(packet, now))
-        self.seconds[packet.frame] += time.perf_counter() - began
-        self.inferences[packet.frame] += self._model.calls - asked
+        took.charge(self, packet.frame)
         yield from answers
 
 

@@ -113,7 +113,7 @@ def points_table(summary: dict[str, Any]) -> list[list[str]]:
         scores = {"iou": "IoU", "agreement": "agreement", "miou_agreement": "mIoU agreement", "miou": "mIoU"}
         waits = {"response_s": "response ms, mean"}
     head = ["row", "setting", "kbit/s up", "kbit/s down", *scores.values(), *waits.values(),
-            *(["objects found"] if found else []), "frames sent", "unanswered", "inferences a frame",
+            *(["objects found"] if found else []), "sends", "unanswered", "inferences a frame",
             "on the device", "$/h network", "$/h server", "device ms", "bytes by stream"]  # fmt: skip
     table = [head]
     for row in summary["rows"]:
