@@ -10,11 +10,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import ModuleType
 
 __all__ = ["main"]
 
 _ACCURACIES = "0.98,0.985"
+_REFERENCE = "jpeg-turbo-444"
+# What is read at unless --metric says: of detection its own.
+_METRIC = "agreement"
+_METRICS = ("agreement", "miou_agreement", "miou", "f1", "f1_loose", "iou")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -109,20 +112,17 @@ def _measuring(parser: argparse.ArgumentParser) -> None:
 def _accuracy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accuracy", type=_shares, metavar="A,B,...",
                         help=f"where to read the curves (default {_ACCURACIES}; "
-                             "of videos what every row reaches)")  # fmt: skip
+                             "of videos what every row reaches, of detection F1 in steps)")  # fmt: skip
     parser.add_argument(
-        "--reference",
-        type=_list,
-        default=["jpeg-turbo-444"],
-        metavar="ROW,...",
-        help="percentages against it; a table for each (default jpeg-turbo-444)",
-    )
+        "--reference", type=_list, metavar="ROW,...",
+        help=f"percentages against it; a table for each (default {_REFERENCE}; of detection uniform-jpeg)",
+    )  # fmt: skip
 
 
 def _reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--systems", type=_list, metavar="A,B,...", help="rows (default: all on record)")
-    parser.add_argument("--metric", choices=("agreement", "miou_agreement", "miou"), default="agreement")
+    parser.add_argument("--metric", choices=_METRICS, help=f"default {_METRIC}; of detection f1, or iou")
     parser.add_argument("--resamples", type=_count, default=1000, metavar="N", help="bootstrap; 0: none")
     parser.add_argument("--seed", type=_count, default=1)
     _accuracy(parser)
@@ -208,6 +208,7 @@ def _report(outcome, quiet: bool) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from rdct.evaluation import run, scenario
+    from rdct.evaluation.detection.scenario import DetectionScenario
 
     extra = {"images": args.images, "limit": args.limit, "set": args.set}
     values = _given(args) | {name: value for name, value in extra.items() if value is not None}
@@ -222,6 +223,8 @@ def _run(args: argparse.Namespace) -> int:
         what = what.with_systems(args.system)
     elif args.system:
         return _wrong_use("--system is for pictures: a video scenario names its systems itself")
+    elif isinstance(what, DetectionScenario):
+        from rdct.evaluation.detection.run import run as driver
     else:
         from rdct.evaluation.video.run import run as driver
     progress = _Progress(args.quiet)
@@ -231,36 +234,39 @@ def _run(args: argparse.Namespace) -> int:
 
 def _summaries(args: argparse.Namespace) -> list[list[dict]]:
     """For each group of the folder, one summary for each reference."""
-    from rdct.evaluation import summary
-    from rdct.evaluation.video import summary as video
+    from rdct.evaluation.records import medium
 
-    options = {"metric": args.metric}
-    if video.holds_video(args.folder):
-        summary, accuracies = video, args.accuracy
+    kind = medium(args.folder)
+    metric, accuracies, references = args.metric, args.accuracy, args.reference
+    if kind == "detection":
+        from rdct.evaluation.detection import summary
+
+        options = {"metric": metric}
+        references = references or [summary.REFERENCE]
     else:
-        accuracies = args.accuracy or _shares(_ACCURACIES)
-        options |= {"resamples": args.resamples, "seed": args.seed}
+        options = {"metric": metric or _METRIC}
+        references = references or [_REFERENCE]
+        if kind == "video":
+            from rdct.evaluation.video import summary
+        else:
+            from rdct.evaluation import summary
+
+            accuracies = accuracies or _shares(_ACCURACIES)
+            options |= {"resamples": args.resamples, "seed": args.seed}
     return [
-        [summary.summarise(group, accuracies, reference=one, **options) for one in args.reference]
+        [summary.summarise(group, accuracies, reference=one, **options) for one in references]
         for group in summary.groups(args.folder, args.systems)
     ]
 
 
-def _words(groups: list[list[dict]]) -> ModuleType:
-    """The module that puts these summaries into words."""
-    from rdct.evaluation import text
-    from rdct.evaluation.video import text as video
-
-    return video if groups[0][0].get("medium") == "video" else text
-
-
 def _table(args: argparse.Namespace) -> int:
+    from rdct.evaluation import report
     from rdct.evaluation.text import insert
 
     if (args.into is None) != (args.section is None):
         return _wrong_use("--into and --section belong together")
     groups = _summaries(args)
-    text = _words(groups)
+    text = report.words(groups[0][0])
     if args.into:
         insert(args.into, args.section, "\n".join(text.as_markdown(*group) for group in groups))
     elif args.json:
@@ -272,10 +278,13 @@ def _table(args: argparse.Namespace) -> int:
 
 
 def _plot(args: argparse.Namespace) -> int:
-    from rdct.evaluation import plots
-
     args.resamples = 0
-    plots.plot([group[0] for group in _summaries(args)], args.output)
+    summaries = [group[0] for group in _summaries(args)]
+    if summaries[0].get("medium") == "detection":
+        from rdct.evaluation.detection import plots
+    else:
+        from rdct.evaluation import plots
+    plots.plot(summaries, args.output)
     return 0
 
 
@@ -285,7 +294,7 @@ def _page(args: argparse.Namespace) -> int:
     groups = _summaries(args)
     shown: list[list] = [[] for _ in groups]
     if args.images:
-        if groups[0][0].get("medium") == "video":
+        if "medium" in groups[0][0]:
             raise ValueError("--images goes with records of stills; there are no crops of videos")
         shown = [crops.examples(group[0], args.images, count=args.crops) for group in groups]
     report.write(args.output, groups, shown)
@@ -308,7 +317,8 @@ def _compare(args: argparse.Namespace) -> int:
         mine = (what.set, outcome.model, outcome.resize)
         group = next(g for g in groups if (g.set, g.model, g.resize) == mine)
         accuracies = args.accuracy or _shares(_ACCURACIES)
-        found = summary.summarise(group, accuracies, reference=args.reference[0], resamples=0)
+        reference = (args.reference or [_REFERENCE])[0]
+        found = summary.summarise(group, accuracies, reference=reference, resamples=0)
         if args.json:
             print(json.dumps(text.compare_document(found), indent=1, allow_nan=False))
         else:

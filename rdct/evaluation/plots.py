@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FORMATS", "plot"]
+__all__ = ["FORMATS", "plot", "save", "style", "title"]
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -25,6 +25,11 @@ _STYLE = {
     "h264-all": ("#0072B2", "v"),
     "h264-keyframes": ("#56B4E9", "^"),
     "h264-intra": ("#009E73", "D"),
+    "h264": ("#0072B2", "v"),
+    "uniform-jpeg": ("#000000", "o"),
+    "uniform-rdct": ("#E69F00", "s"),
+    "dds": ("#D55E00", "X"),
+    "dds-h264": ("#CC79A7", "P"),
 }
 # Rows that have none of their own, as variants do: dark to light in their order, none of the colours above.
 _OTHERS = ("#440154", "#46337F", "#365C8D", "#277F8E", "#1FA187", "#4AC16D", "#9FDA3A", "#FDE725")
@@ -64,7 +69,7 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
                 if not points:
                     continue
                 label = row["codec"] if row["tables"] is None else f"{row['codec']} ({row['tables']})"
-                colour, marker = _style(row["codec"], others)
+                colour, marker = style(row["codec"], others)
                 ax.plot(
                     *zip(*sorted(points), strict=True),
                     color=colour,
@@ -75,8 +80,13 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
                     label=label,
                 )
             _axes(ax, metric, rate)
-            ax.set_title(_title(summary), fontsize=9)
+            ax.set_title(title(summary), fontsize=9)
         row_of_axes[0].legend(fontsize=7)
+    save(figure, path)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure under a temporary name, then rename it."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         figure.savefig(temporary, format=path.suffix[1:].lower(), metadata=_metadata(path.suffix))
@@ -85,14 +95,16 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
         temporary.unlink(missing_ok=True)
 
 
-def _style(name: str, others: list[str]) -> tuple[str, str]:
+def style(name: str, others: list[str]) -> tuple[str, str]:
+    """Colour and marker of a row: its own, else by its place among `others`."""
     if name in _STYLE:
         return _STYLE[name]
     place = others.index(name) * (len(_OTHERS) - 1) // max(len(others) - 1, 1)
     return _OTHERS[place], "."
 
 
-def _title(summary: dict[str, Any]) -> str:
+def title(summary: dict[str, Any]) -> str:
+    """What a plot is of."""
     extent = f"{summary['frames']} frames" if "frames" in summary else f"{summary['pictures']} pictures"
     return f"{summary['model']}, {summary['set']}, {extent}"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FILE", "KEY", "Records", "key_of", "read"]
+__all__ = ["FILE", "KEY", "Records", "key_of", "medium", "read"]
 
 FILE = "records.jsonl"
 VERSION = 1
@@ -53,6 +53,20 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
             if not isinstance(record, dict) or record.get("version") != VERSION:
                 raise ValueError(f"{path}, line {number}: no record of version {VERSION}")
             yield record
+
+
+def medium(folder: Path) -> str:
+    """What a folder's records are of: "stills", "video" or "detection".
+
+    Raises
+    ------
+    ValueError
+        Of several; a folder takes one.
+    """
+    kinds = {record.get("medium", "stills") for record in read(folder) if record["kind"] == "run"}
+    if len(kinds) > 1:
+        raise ValueError(f"{folder} holds runs on {' and on '.join(sorted(kinds))}; use a folder for each")
+    return kinds.pop() if kinds else "stills"
 
 
 class Records:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import html
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rdct.evaluation import plots
 from rdct.evaluation import text as of_stills
 from rdct.evaluation.crops import Example, png_uri
+from rdct.evaluation.detection import plots as plots_of_objects
+from rdct.evaluation.detection import text as of_objects
 from rdct.evaluation.video import text as of_videos
 
-__all__ = ["page", "write"]
+__all__ = ["page", "words", "write"]
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d1d1f; --paper: #fdfdfc; --faint: #6b6b70; --line: #d9d9d4; }
@@ -87,14 +90,17 @@ def page(summaries: list[list[dict[str, Any]]], examples: list[list[Example]]) -
     )
 
 
-def _words(summary: dict[str, Any]) -> Any:
+_WORDS = {"stills": of_stills, "video": of_videos, "detection": of_objects}
+
+
+def words(summary: dict[str, Any]) -> Any:
     """The module that puts such a summary into words."""
-    return of_videos if summary.get("medium") == "video" else of_stills
+    return _WORDS[summary.get("medium", "stills")]
 
 
 def _group(group: list[dict[str, Any]], crops: list[Example]) -> list[str]:
     first = group[0]
-    text = _words(first)
+    text = words(first)
     parts = [f"<h2>{html.escape(text.title(first))}</h2>"]
     parts += [f'<p class="lead">{html.escape(line)}</p>' for line in _verdicts(first)]
     parts.append(
@@ -105,6 +111,8 @@ def _group(group: list[dict[str, Any]], crops: list[Example]) -> list[str]:
     for summary in group:
         parts.append(_table(text.main_table(summary)))
         parts.append(f'<p class="note">{html.escape(text.note(summary))}</p>')
+    if text is of_objects:
+        parts.append(_table(text.best_table(first)))
     for example in crops:
         parts += _crops(example)
     settings = [["row", "settings"], *([text.label(row), row["settings"]] for row in first["rows"])]
@@ -118,7 +126,7 @@ def _group(group: list[dict[str, Any]], crops: list[Example]) -> list[str]:
 
 def _verdicts(summary: dict[str, Any]) -> list[str]:
     """The row that needs the fewest bits at each accuracy, in words."""
-    lines, text = [], _words(summary)
+    lines, text = [], words(summary)
     rate = summary.get("rate", "bpp")
     for j, accuracy in enumerate(summary["accuracies"]):
         where = f"At {text.metric_name(summary)} {accuracy:g}"
@@ -139,15 +147,22 @@ def _amount(value: float, rate: str) -> str:
 
 
 def _curves(summary: dict[str, Any]) -> str:
-    """A plot for each metric that has values."""
+    """A plot for each metric that has values; of objects one over bits and one over delay."""
+    if summary.get("medium") == "detection":
+        drawn = {one: partial(plots_of_objects.plot, panels=(one,)) for one in plots_of_objects.PANELS}
+    else:
+        drawn = {
+            metric: partial(plots.plot, metrics=(metric,))
+            for metric in ("agreement", "miou")
+            if any(point[metric] is not None for row in summary["rows"] for point in row["points"])
+        }
     pictures = []
     with tempfile.TemporaryDirectory() as folder:
-        for metric in ("agreement", "miou"):
-            if any(point[metric] is not None for row in summary["rows"] for point in row["points"]):
-                path = Path(folder) / f"{metric}.svg"
-                plots.plot([summary], path, (metric,))
-                data = base64.b64encode(path.read_bytes()).decode("ascii")
-                pictures.append(f'<img alt="{metric} by bits" src="data:image/svg+xml;base64,{data}">')
+        for name, draw in drawn.items():
+            path = Path(folder) / f"{name}.svg"
+            draw([summary], path)
+            data = base64.b64encode(path.read_bytes()).decode("ascii")
+            pictures.append(f'<img alt="{name}" src="data:image/svg+xml;base64,{data}">')
     return "".join(pictures)
 
 

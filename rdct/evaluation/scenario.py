@@ -11,6 +11,7 @@ from rdct.evaluation.codecs import NAMES, TABLE_MODES, check_name
 from rdct.evaluation.pictures import Picture, find, listed
 
 if TYPE_CHECKING:
+    from rdct.evaluation.detection.scenario import DetectionScenario
     from rdct.evaluation.video.scenario import VideoScenario
 
 __all__ = ["FOLDER", "Scenario", "load"]
@@ -99,7 +100,9 @@ class Scenario:
         return listed(list(self.images), self.labels)
 
 
-def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario | VideoScenario:
+def load(
+    source: str, data: Path | None = None, **overrides: Any
+) -> Scenario | VideoScenario | DetectionScenario:
     """Read a scenario file.
 
     Parameters
@@ -113,8 +116,8 @@ def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario | 
 
     Returns
     -------
-    Scenario or VideoScenario
-        The latter if the file says ``kind = "video"``.
+    Scenario, VideoScenario or DetectionScenario
+        By the file's ``kind``: "stills" (or none), "video" or "detection".
 
     Raises
     ------
@@ -132,12 +135,18 @@ def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario | 
     except ValueError as error:  # of which TOML's own error is one
         raise ValueError(f"{path}: {error}") from error
     kind = values.pop("kind", "stills")
-    if kind not in ("stills", "video"):
-        raise ValueError(f'{path}: kind must be "stills" or "video", got {kind!r}')
+    if kind not in ("stills", "video", "detection"):
+        raise ValueError(f'{path}: kind must be "stills", "video" or "detection", got {kind!r}')
     for name, value in values.items():
         values[name] = _filled(value, path, data)
+    # Where systems are tables with their sweeps, names choose among them.
+    only = overrides.pop("systems", None) if kind == "detection" else None
     values.update({name: value for name, value in overrides.items() if value is not None})
-    if kind == "video":
+    if kind == "detection":
+        from rdct.evaluation.detection import scenario as detection
+
+        of_kind, needed, build = detection.DetectionScenario, ("source", "model", "systems"), detection.make
+    elif kind == "video":
         from rdct.evaluation.video import scenario as video
 
         of_kind, needed, build = video.VideoScenario, ("source", "model"), video.make
@@ -150,11 +159,14 @@ def load(source: str, data: Path | None = None, **overrides: Any) -> Scenario | 
     missing = [name for name in needed if name not in values]
     if missing:
         raise ValueError(f"{path}: lacks {' and '.join(missing)}")
-    return build(**values)
+    made = build(**values)
+    return made if only is None else made.only(only)
 
 
 def _filled(value: Any, path: Path, data: Path | None) -> Any:
-    """A value with its ``{data}`` and ``{here}`` replaced, in lists too."""
+    """A value with its ``{data}`` and ``{here}`` replaced, in lists and tables too."""
+    if isinstance(value, dict):
+        return {name: _filled(one, path, data) for name, one in value.items()}
     if isinstance(value, list):
         return [_filled(one, path, data) for one in value]
     if not isinstance(value, str):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Matches", "Region", "boxes_of", "deduplicate", "hulls", "iou", "match"]
+__all__ = ["Matches", "Region", "boxes_of", "deduplicate", "hulls", "iou", "match", "pairs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +178,9 @@ class Matches:
         return 2 * self.right / total if total else 1.0
 
 
-def match(
+def pairs(
     found: Sequence[Region], reference: Sequence[Region], *, min_iou: float = 0.5, labelled: bool = True
-) -> Matches:
+) -> list[tuple[int, int]]:
     """Match one to one: from the highest score down, each takes the free reference it overlaps most.
 
     Parameters
@@ -190,15 +190,28 @@ def match(
         Less is no match.
     labelled : bool
         Only regions of the same label match, unless False.
+
+    Returns
+    -------
+    list of (int, int)
+        Numbers in `found` and `reference`, in the order they were taken.
     """
     overlaps = iou(boxes_of(found), boxes_of(reference))
     if labelled:
         labels = [np.array([one.label for one in group], int) for group in (found, reference)]
-        overlaps = np.where(labels[0][:, None] == labels[1][None], overlaps, 0)
-    right = 0
+        overlaps = np.where(labels[0][:, None] == labels[1][None], overlaps, -1)
+    taken = []
     for n in sorted(range(len(found)), key=lambda n: -found[n].score):
         best = int(overlaps[n].argmax()) if len(reference) else 0
         if len(reference) and overlaps[n, best] >= min_iou:
-            right += 1
+            taken.append((n, best))
             overlaps[:, best] = -1
+    return taken
+
+
+def match(
+    found: Sequence[Region], reference: Sequence[Region], *, min_iou: float = 0.5, labelled: bool = True
+) -> Matches:
+    """How many of `found` are right and wrong, and how many of `reference` missed; as of `pairs`."""
+    right = len(pairs(found, reference, min_iou=min_iou, labelled=labelled))
     return Matches(right, len(found) - right, len(reference) - right)

@@ -21,7 +21,7 @@ from rdct.evaluation.summary import METRICS
 from rdct.evaluation.video.systems import NAMES, REFERENCE
 from rdct.vision import metrics
 
-__all__ = ["Group", "groups", "holds_video", "summarise"]
+__all__ = ["Group", "groups", "summarise"]
 
 # What tells records of one system apart besides clip and dial.
 _VARIANT = ("sha256", "truth_sha256", "settings", "table_set", "tables_sha256", "weights", "code")
@@ -46,20 +46,6 @@ class Group:
     run: dict[str, Any]
     rows: dict[str, tuple[dict[str, Any], dict[float, tuple[dict, list[dict]]]]]
     absent: dict[str, str] = field(default_factory=dict)
-
-
-def holds_video(folder: Path) -> bool:
-    """Whether the records of a folder are of videos.
-
-    Raises
-    ------
-    ValueError
-        Some are and some are not.
-    """
-    kinds = {record.get("medium") == "video" for record in read(folder) if record["kind"] == "run"}
-    if len(kinds) > 1:
-        raise ValueError(f"{folder} holds runs on stills and on videos; use a folder for each")
-    return kinds == {True}
 
 
 def groups(folder: Path, systems: list[str] | None = None) -> list[Group]:
