@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from rdct.vision.models import Model
 
-__all__ = ["BALANCED", "balanced_weights", "class_counts", "class_weights_of", "load_weights", "weight_tensor"]
+__all__ = [
+    "BALANCED",
+    "balanced_weights",
+    "class_counts",
+    "class_weights_of",
+    "load_weights",
+    "weight_tensor",
+]
 
 #: What a command line says instead of a file.
 BALANCED = "balanced"
