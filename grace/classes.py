@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BALANCED",
+    "LEAST_SHARE",
     "balanced_weights",
     "class_counts",
     "class_weights_of",

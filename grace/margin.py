@@ -6,7 +6,8 @@ less the second (b). The label changes where that takes the margin through 0, wh
 can be taken through. How near is near? Margins are read off a picture that has errors already, so take them
 as known up to a spread w: density f(m) = exp(-m^2 / 2 w^2) / (w sqrt(2 pi)) at 0. Then
 
-    flips = sum over pixels of f(m) E|g^T e|,    E|g^T e| = s sqrt(2 / pi),    s^2 = sum over i of g_i^2 q_i^2 / 12
+    flips = sum over pixels of f(m) E|g^T e|,    E|g^T e| = s sqrt(2 / pi),
+    s^2 = sum over i of g_i^2 q_i^2 / 12
 
 for independent errors of steps q. Levels are chosen by sums over coefficients, so the root has to go: its
 tangent at s = w, s <= (s^2 / w + w) / 2, touches where errors are as large as the doubt about margins. What
@@ -15,10 +16,10 @@ is left of it that depends on the steps is a quadratic form,
     flips <= 1/2 sum over i of h_i q_i^2 / 12 + const,    h_i = sum over pixels of k(m) g_i^2,
     k(m) = exp(-m^2 / 2 w^2) / (pi w^2)
 
-whose diagonal h random probes give, as in `grace.fisher`: v = sqrt(k(m)) (1_a - 1_b) with a random sign for each
-pixel has the covariance that is wanted, and the mean of (J^T v)^2 is h. Signs have less variance than normal
-variables, and one a pixel less than one a class. The Fisher information of two classes alone is the same
-form with k(m) = 1 / (4 cosh^2(m / 2)), whose tail lets pixels count whose label nothing will change.
+whose diagonal h random probes give, as in `grace.fisher`: v = sqrt(k(m)) (1_a - 1_b) with a random sign for
+each pixel has the covariance that is wanted, and the mean of (J^T v)^2 is h. Signs have less variance than
+normal variables, and one a pixel less than one a class. The Fisher information of two classes alone is the
+same form with k(m) = 1 / (4 cosh^2(m / 2)), whose tail lets pixels count whose label nothing will change.
 """
 
 from __future__ import annotations

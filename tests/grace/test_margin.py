@@ -109,7 +109,7 @@ def test_one_forward_pass_serves_all():
 
 
 def test_tiles_add_up_to_the_whole(toy, picture):
-    """The toy's reach is 3 pixels, so 32 of overlap are more than enough; probes differ, their mean does not."""
+    """The toy's reach is 3 pixels, so 32 of overlap do; probes differ, their mean does not."""
     image = picture(40, 72)
     whole = margin_sensitivity(toy, image, probes=60)
     cut = margin_sensitivity(toy, image, probes=60, tile=32, overlap=32, seed=1)
