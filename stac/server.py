@@ -30,9 +30,10 @@ __all__ = ["StacServer"]
 #: Takes the decoded picture and its packet, gives u8 ``[H, W]``.
 LabelSource = Callable[[np.ndarray, Packet], np.ndarray]
 
-# Forward passes kept for going backward, over all sessions of the process: each holds a network's whole
-# memory of a picture. Where more sessions have labels on their way, theirs run the network again.
-_KEPT = threading.BoundedSemaphore(4)
+#: Forward passes kept for going backward, over all sessions of the process: each holds a network's whole
+#: memory of a picture. Where more sessions have labels on their way, theirs run the network again.
+KEPT_PASSES = 4
+_KEPT = threading.BoundedSemaphore(KEPT_PASSES)
 
 
 class StacServer:
