@@ -211,6 +211,11 @@ def test_each_flipped_bit_of_the_set_is_noticed(tables, tmp_path):
         data[at] ^= 1
 
 
+def test_the_shipped_set_counted_its_classes():
+    shares = load_tables("bisenet-camvid").class_shares
+    assert shares.shape == (11,) and shares.sum() == pytest.approx(1) and shares.min() > 0
+
+
 def test_load_tables(tables, tmp_path):
     path = tmp_path / "t.rdts"
     with pytest.raises(FileNotFoundError, match=r"t\.rdts"):
