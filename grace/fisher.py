@@ -87,7 +87,8 @@ def fisher_sensitivity(
         RGB ``[H, W, 3]``, uint8 or float in 0..255, raw or decoded; grey ``[H, W]`` with
         ``subsampling="grey"``.
     probes : int
-        At least 1. Sums over a region's 576 coefficients a component are steady enough with one.
+        At least 1. A region sums 576 coefficients a component, but they move together: with one probe its sum
+        is off by a factor of exp(0.4) to exp(0.6) (docs/experiments/beyond.md), and halving that takes four.
     seed : int
         Of the probes; equal seeds give equal results.
     subsampling : {"444", "422", "420", "grey"}

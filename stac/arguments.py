@@ -173,6 +173,12 @@ def encode_parser() -> argparse.ArgumentParser:
         "which saves more, or how near labels are to changing (margin) (default: gradient)",
     )
     how.add_argument(
+        "--probes",
+        metavar="N",
+        type=number(1, 1000, int, "a number of probes, an integer 1..1000"),
+        help="backward passes for a sensitivity of second order: more of them, less noise (default: 1)",
+    )
+    how.add_argument(
         "--class-weights",
         metavar="balanced|FILE",
         help="factors on what pixels of a class cost: balanced, by the table set's count of classes, or a "

@@ -66,8 +66,11 @@ class _Encode(Command):
             paper=args.paper,
             gradient_at=args.gradient_at,
             sensitivity=args.sensitivity,
+            probes=args.probes,
             class_weights=args.class_weights,
         )
+        if args.probes is not None and (args.sensitivity or "gradient") == "gradient":
+            raise UsageError("--probes needs --sensitivity fisher or margin: a gradient has none")
         self.conflict(
             args.format == "jpeg",
             "--format jpeg",
@@ -161,6 +164,7 @@ class _Encode(Command):
             format=args.format,
             gradient_at=args.gradient_at or "decoded",
             sensitivity=args.sensitivity or "gradient",
+            probes=args.probes or 1,
             class_weights=self.class_weights,
             region_blocks=args.regions or 3,
             paper=args.paper,

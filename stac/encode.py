@@ -123,6 +123,7 @@ def encode_image(
     format: Literal["rdct", "jpeg"] = "rdct",
     gradient_at: Literal["decoded", "raw"] = "decoded",
     sensitivity: Sensitivity = "gradient",
+    probes: int = 1,
     class_weights: np.ndarray | None = None,
     region_blocks: int = 3,
     mode: Literal["closest", "floor"] = "closest",
@@ -162,6 +163,9 @@ def encode_image(
         What levels are chosen by: first-order gradients and Algorithm 1 (`select_levels`), or
         second-order sensitivity of the network's answer ("fisher") or of its labels ("margin") and
         equal errors (`equal_error_levels`), which cost the same time.
+    probes : int
+        Of a second-order sensitivity: backward passes from one forward pass. One is noisy, four save some
+        3 % more (docs/experiments/beyond.md).
     class_weights : numpy.ndarray, optional
         ``[K]``: what pixels of each class count (`grace.balanced_weights`).
     region_blocks : int
@@ -192,7 +196,7 @@ def encode_image(
     _check_options(image, model, scale, quality, budget, agreement, format, tables_mode, region_blocks)
     if gradient_at not in ("decoded", "raw"):
         raise ValueError(f"gradient_at is {gradient_at!r}; use 'decoded' or 'raw'")
-    check_sensitivity(sensitivity, mode)
+    check_sensitivity(sensitivity, mode, probes)
     if entropy is None:
         entropy = "huffman" if paper or format == "jpeg" else "context"
     if paper:
@@ -213,6 +217,7 @@ def encode_image(
         format=format,
         raw_gradient=gradient_at == "raw",
         sensitivity=sensitivity,
+        probes=probes,
         class_weights=class_weights,
         region_blocks=region_blocks,
         mode=mode,
@@ -340,6 +345,7 @@ class _Job:
     format: str
     raw_gradient: bool
     sensitivity: Sensitivity
+    probes: int
     class_weights: np.ndarray | None
     region_blocks: int
     mode: str
@@ -420,7 +426,7 @@ class _Job:
         grey = self.image.ndim == 2
         started = time.perf_counter()
         look = Look(self.model, picture, subsampling="grey" if grey else self.subsampling)
-        found = sensitivity_of(self.sensitivity, look, self.class_weights)
+        found = sensitivity_of(self.sensitivity, look, self.class_weights, self.probes)
         self._sensitivity_s = time.perf_counter() - started
         return found
 

@@ -22,8 +22,8 @@ __all__ = ["Sensitivity", "check_sensitivity", "levels_by", "sensitivity_of"]
 Sensitivity = Literal["gradient", "fisher", "margin"]
 
 
-def check_sensitivity(name: str, mode: Mode = "closest") -> None:
-    """Raise ValueError for an unknown name, or a mode that it does not know."""
+def check_sensitivity(name: str, mode: Mode = "closest", probes: int = 1) -> None:
+    """Raise ValueError for an unknown name, or a mode or probes that it does not know."""
     names = get_args(Sensitivity)
     if name not in names:
         known = ", ".join(map(repr, names[:-1]))
@@ -32,20 +32,24 @@ def check_sensitivity(name: str, mode: Mode = "closest") -> None:
         raise ValueError(
             f"mode {mode!r} bounds first-order losses; sensitivity {name!r} knows 'closest' only"
         )
+    if probes < 1:
+        raise ValueError(f"probes must be at least 1, got {probes}")
+    if name == "gradient" and probes != 1:
+        raise ValueError(f"a gradient is exact and has no probes; leave out probes={probes}")
 
 
 def sensitivity_of(
-    name: Sensitivity, look: Look, class_weights: np.ndarray | None = None
+    name: Sensitivity, look: Look, class_weights: np.ndarray | None = None, probes: int = 1
 ) -> CoefficientGradients | FisherSensitivity | MarginSensitivity:
-    """Go backward from a forward pass: one pass, whatever the name."""
+    """Go backward from a forward pass: one backward pass, and one for each probe more."""
     if name == "fisher":
         from grace.fisher import fisher_of
 
-        return fisher_of(look, class_weights=class_weights)
+        return fisher_of(look, probes=probes, class_weights=class_weights)
     if name == "margin":
         from grace.margin import margin_of
 
-        return margin_of(look, class_weights=class_weights)
+        return margin_of(look, probes=probes, class_weights=class_weights)
     from grace.gradients import gradients_of
 
     return gradients_of(look, class_weights=class_weights)

@@ -52,6 +52,8 @@ class StacServer:
         False: labels only, no gradients (GRACE, JPEG).
     sensitivity : {"gradient", "fisher", "margin"}
         What levels are chosen by, see `stac.encode_image`.
+    probes : int
+        Of a second-order sensitivity: a backward pass each.
     mode : {"closest", "floor"}
         See `stac.select_levels`.
     region_blocks : int, optional
@@ -76,18 +78,19 @@ class StacServer:
         scale: float = 1.0,
         adaptive: bool = True,
         sensitivity: Sensitivity = "gradient",
+        probes: int = 1,
         mode: Mode = "closest",
         region_blocks: int | None = None,
         limits: Limits | None = None,
         label_source: LabelSource | None = None,
         threads: int = 1,
     ) -> None:
-        check_sensitivity(sensitivity, mode)
+        check_sensitivity(sensitivity, mode, probes)
         self._model = model
         self._tables = tables
         self._scale = scale
         self._adaptive = adaptive
-        self._sensitivity = sensitivity
+        self._sensitivity, self._probes = sensitivity, probes
         self._mode = mode
         own = getattr(tables, "region_blocks", 3)
         self._region_blocks = own if region_blocks is None else region_blocks
@@ -182,7 +185,7 @@ class StacServer:
         """From the network's own labels on this very picture, not from its truth: nobody knows that."""
         return levels_by(
             self._sensitivity,
-            sensitivity_of(self._sensitivity, look),
+            sensitivity_of(self._sensitivity, look, probes=self._probes),
             self._tables,
             image_shape=shape,
             scale=header.scale,

@@ -239,6 +239,8 @@ def test_generic_ladder_quality_is_libjpegs():
         ({"sensitivity": "fisher", "mode": "floor"}, ValueError, "'fisher' knows 'closest' only"),
         ({"sensitivity": "fisher", "paper": True}, ValueError, "paper=True fixes sensitivity to 'gradient'"),
         ({"sensitivity": "margin", "mode": "floor"}, ValueError, "'margin' knows 'closest' only"),
+        ({"probes": 4}, ValueError, "a gradient is exact and has no probes; leave out probes=4"),
+        ({"sensitivity": "margin", "probes": 0}, ValueError, "probes must be at least 1, got 0"),
         ({"class_weights": np.ones(4), "paper": True}, ValueError, "paper=True counts all pixels alike"),
         ({"class_weights": np.ones(3)}, ValueError, "class_weights must be . numbers from 0"),
         ({"region_blocks": 9}, ValueError, "region_blocks is 9, outside 1..8"),
@@ -331,3 +333,7 @@ def test_margin_levels_and_class_weights_step_by_step(picture, model, tables):
             assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
             data.add(done.data)
     assert len(data) == 4
+    done = encode_image(picture, model, tables, scale=1.5, sensitivity="fisher", probes=3)
+    chosen = equal_error_levels(fisher_sensitivity(model, seen, probes=3), tables, scale=1.5)
+    np.testing.assert_array_equal(done.selection.level_map, chosen.level_map)
+    assert done.data not in data

@@ -101,6 +101,11 @@ def test_levels_of_every_sensitivity_come_from_one_pass(network, tables, image, 
     assert np.array_equal(codec.decode_level_map(levels.level_map, expected.shape, 16), expected)
 
 
+def test_more_probes_are_more_backward_passes(network, tables, image, diary):
+    list(StacServer(network, tables, sensitivity="fisher", probes=3).on_packet(packet(image, tables), 0.0))
+    assert diary == ["forward", "backward", "backward", "backward"]
+
+
 def test_sensitivities_do_not_choose_alike(network, tables, image):
     maps = set()
     for sensitivity in ("gradient", "fisher", "margin"):
@@ -113,6 +118,7 @@ def test_sensitivities_do_not_choose_alike(network, tables, image):
     ("options", "says"),
     [
         ({"sensitivity": "sea"}, "sensitivity is 'sea'; use 'gradient', 'fisher' or 'margin'"),
+        ({"probes": 2}, "a gradient is exact and has no probes"),
         ({"sensitivity": "margin", "mode": "floor"}, "'margin' knows 'closest' only"),
     ],
 )
