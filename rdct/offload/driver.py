@@ -105,9 +105,8 @@ def simulate(
         Seconds the edge is busy with a frame; what comes of it leaves then.
     server_s : float or sequence of float
         Seconds the server is busy until its first answer to a packet, its second after the first, and so on;
-        the last number stands for all that follow. Packets wait for each other's first answers only: as
-        over a network, levels are not computed while another keyframe waits for its labels, and its own
-        levels then take their place.
+        the last number stands for all that follow. Packets wait for each other, but as over
+        a network the levels of a keyframe are given up where another waits for its labels by then.
     tally : Tally, optional
         Gets the counts.
 
