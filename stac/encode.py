@@ -164,8 +164,8 @@ def encode_image(
         second-order sensitivity of the network's answer ("fisher") or of its labels ("margin") and
         equal errors (`equal_error_levels`), which cost the same time.
     probes : int
-        Of a second-order sensitivity: backward passes from one forward pass. One is noisy, four save some
-        3 % more (docs/experiments/beyond.md).
+        Of a second-order sensitivity: backward passes from one forward pass. One is noisy; four saved 3 %
+        of the bytes on one network and nothing on another (docs/experiments/beyond.md).
     class_weights : numpy.ndarray, optional
         ``[K]``: what pixels of each class count (`grace.balanced_weights`).
     region_blocks : int
