@@ -12,7 +12,10 @@ Its steps, each with its own name in the progress report:
 With ``method="measured"`` the table's shape comes from trials in place of step 1's gradients
 (`grace.measured`), at the scale where Annex K's table meets the demand; step 2 then follows.
 
-What steps 1 and 2, and measuring, have finished is kept in a state file.
+With ``class_weights="balanced"`` the network's labels are counted before all of it; all losses are then
+weighted by class, the demand is not.
+
+What steps 1 and 2, counting and measuring have finished is kept in a state file.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import codec
 from grace.accuracy import Demand, Judge
 from grace.bands import rate_bands
 from grace.calibrate import QUALITIES, SizeCurve, jpeg_bytes
+from grace.classes import BALANCED, balanced_weights, class_counts
 from grace.coding import Coder, processors
 from grace.measured import annex_k, measured_table
 from grace.network_tables import NetworkTables
@@ -68,6 +72,7 @@ def build_table_set(
     subsampling: str = "444",
     region_blocks: int = 3,
     limit: int | None = None,
+    class_weights: str | np.ndarray | None = None,
     progress: Progress | None = None,
     state: str | Path | None = None,
     threads: int | None = None,
@@ -97,6 +102,9 @@ def build_table_set(
         Side of a region in luma blocks.
     limit : int, optional
         Use only so many pictures, spread evenly.
+    class_weights : "balanced" or numpy.ndarray, optional
+        ``[K]``: factors on the losses of pixels of each class, by the network's own labels; "balanced" makes
+        them from these pictures (`grace.balanced_weights`).
     progress : callable, optional
         Called with (step, done, total, note); total 0 where it is not known.
     state : str or Path, optional
@@ -135,6 +143,12 @@ def build_table_set(
     }
     if method != "gradient":
         work["method"] = method
+    if class_weights is not None:
+        if isinstance(class_weights, str) and class_weights != BALANCED:
+            raise ValueError(f"class_weights must be {BALANCED!r} or numbers, got {class_weights!r}")
+        work["class_weights"] = (
+            class_weights if isinstance(class_weights, str) else np.asarray(class_weights, float).tolist()
+        )
     judge = Judge(model, pictures, demand)
     coder = Coder(pictures, subsampling, region_blocks, threads or processors())
     with State(None if state is None else Path(state), work) as kept:
@@ -165,6 +179,8 @@ class _Build:
         self.mean_gradient = self.mean_coefficient = np.zeros(0)
         # Steps at a budget B are 2 B over this: float64 [3, 8, 8]. Its origin marks the state's keys.
         self.relative, self.origin = np.zeros(0), ""
+        self.class_counts: np.ndarray | int = 0
+        self.class_weights: np.ndarray | None = None
         self.coefficients = self.loss = self.budget = self.score = 0.0
         self.budget_bytes = 0
 
@@ -173,6 +189,8 @@ class _Build:
             self.tell("resume", 0, 0, f"{self.state.path} belongs to another build; starting over")
         elif self.state.resumed:
             self.tell("resume", 0, 0, f"going on from {self.state.path}")
+        if (weights := work.get("class_weights")) is not None:
+            self.class_weights = self.balanced() if weights == BALANCED else np.array(weights)
         self.gradients()
         if work.get("method") == "measured":
             self.measure()
@@ -219,8 +237,10 @@ class _Build:
                 "regions_by_level": used.tolist(),
                 "version": work["version"],
                 "method": work.get("method", "gradient"),
+                **({"class_weights": work["class_weights"]} if "class_weights" in work else {}),
                 "command": command,
             },
+            class_shares=self.class_counts,
         )
 
     def tell(self, step: str, done: int, total: int, note: str) -> None:
@@ -229,12 +249,27 @@ class _Build:
 
     # 1. gradients
 
+    def balanced(self) -> np.ndarray:
+        """Weights from the network's labels of the pictures."""
+        from rdct.vision import models
+
+        total = 0
+        for index, content in enumerate(self.hashes):
+            counts = self.state.get(f"classes {content}")
+            if counts is None:
+                labels = models.labels(self.model, self.pictures[index])
+                counts = class_counts(labels, len(self.model.class_names)).tolist()
+                self.state.put(f"classes {content}", counts)
+            total += np.array(counts)
+            self.tell("classes", index + 1, len(self.pictures), self.pictures.name(index))
+        return balanced_weights(total)
+
     def gradients(self) -> None:
         records = []
         total = len(self.pictures)
         for index, content in enumerate(self.hashes):
             record = self.state.get(f"gradients {content}")
-            if record is None:
+            if record is None or "classes" not in record:
                 record = self.record(index)
                 self.state.put(f"gradients {content}", record)
             records.append(record)
@@ -245,6 +280,7 @@ class _Build:
         self.mean_gradient = (relative / self.coefficients).reshape(3, 8, 8)
         self.mean_coefficient = np.mean([r["size"] for r in records], 0).reshape(3, 8, 8)
         self.loss = float(np.mean([r["loss"] for r in records]))
+        self.class_counts = np.sum([r["classes"] for r in records], 0)
         # Refuses a network that does not react.
         self.relative = floored(self.mean_gradient) * self.coefficients
 
@@ -255,13 +291,16 @@ class _Build:
         from grace.gradients import coefficient_gradients
 
         image = self.pictures[index]
-        found = coefficient_gradients(self.model, image, subsampling=self.coder.subsampling)
+        found = coefficient_gradients(
+            self.model, image, subsampling=self.coder.subsampling, class_weights=self.class_weights
+        )
         rgb = torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32))
         parts = picture_coefficients(rgb, self.coder.subsampling)
         return {
             "coefficients": found.coefficients,
             "loss": found.loss,
             "gradient": found.mean_magnitude().reshape(3, 64).tolist(),
+            "classes": class_counts(found.labels, len(self.model.class_names)).tolist(),
             "size": [part.abs().double().mean((0, 1)).ravel().tolist() for part in parts],
         }
 
@@ -278,6 +317,7 @@ class _Build:
             1 / gradient,
             self.state,
             self.tell,
+            self.class_weights,
         )
         self.reshape(steps, "measured ")
 
@@ -359,7 +399,9 @@ class _Build:
     def sums_of(self, decoded: np.ndarray) -> RegionSums:
         from grace.gradients import coefficient_gradients
 
-        found = coefficient_gradients(self.model, decoded, subsampling=self.coder.subsampling)
+        found = coefficient_gradients(
+            self.model, decoded, subsampling=self.coder.subsampling, class_weights=self.class_weights
+        )
         return region_sums(found, self.coder.region_blocks)
 
     def levels(self, sums: RegionSums, table_set: codec.TableSet, scale: float) -> np.ndarray:

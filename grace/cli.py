@@ -9,6 +9,8 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
         help="side of a region in blocks, for the calibration of -q (default: %(default)s)",
     )
     build.add_argument("--limit", type=int, metavar="N", help="use N pictures, spread evenly over the folder")
+    build.add_argument(
+        "--class-weights",
+        metavar="balanced|FILE",
+        help="factors on the losses of each class: balanced, by how often the network sees it on these "
+        'pictures, or a JSON file, {"Pole": 4} or a list (default: all alike)',
+    )
     build.add_argument("-o", "--output", metavar="FILE", help="default: NETWORK.rdts")
     build.add_argument("-f", "--force", action="store_true", help="replace an existing FILE")
     build.add_argument("-j", "--threads", type=int, metavar="N", help="processors for coding (default: all)")
@@ -115,6 +123,21 @@ def _parser() -> argparse.ArgumentParser:
     volume.add_argument("--quiet", action="store_true", help="say nothing but errors")
     volume.add_argument("-v", "--verbose", action="store_true", help="every step on its own line")
     build.set_defaults(run=_build)
+
+    classes = commands.add_parser(
+        "classes",
+        help="count into a table set how often each class occurs",
+        description="Count a network's labels on a folder of pictures, and write the table set with the "
+        "shares of the classes: what --class-weights balanced needs. build does so by itself. The tables and "
+        "their id stay as they are.",
+    )
+    classes.add_argument("file", metavar="FILE", help="an .rdts file, or a built-in network's name")
+    classes.add_argument("--model", metavar="SPEC", help="as for build")
+    classes.add_argument("--images", required=True, metavar="DIR", help="the pictures")
+    classes.add_argument("--limit", type=int, metavar="N", help="use N pictures, spread evenly")
+    classes.add_argument("-o", "--output", required=True, metavar="FILE", help="may be FILE itself, with -f")
+    classes.add_argument("-f", "--force", action="store_true", help="replace an existing FILE")
+    classes.set_defaults(run=_classes)
 
     show = commands.add_parser(
         "show",
@@ -174,6 +197,7 @@ def _free(path: Path, force: bool) -> None:
 
 def _build(options: argparse.Namespace, argv: list[str]) -> int:
     from grace.accuracy import parse_demand
+    from grace.classes import BALANCED, load_weights
 
     demand = _usage(parse_demand, options.accuracy)
     rho = options.rho if options.rho == "data" else _usage(_number, options.rho)
@@ -195,6 +219,9 @@ def _build(options: argparse.Namespace, argv: list[str]) -> int:
     if options.output is not None:
         _free(Path(options.output), options.force)
     model = models.load(spec)
+    weights = options.class_weights
+    if weights not in (None, BALANCED):
+        weights = _usage(partial(load_weights, class_names=tuple(model.class_names)), weights)
     output = Path(options.output or f"{_file_name(model.name)}.rdts")
     _free(output, options.force)
 
@@ -215,6 +242,7 @@ def _build(options: argparse.Namespace, argv: list[str]) -> int:
             subsampling=options.subsampling,
             region_blocks=options.regions,
             limit=options.limit,
+            class_weights=weights,
             progress=progress,
             state=state,
             threads=options.threads,
@@ -307,6 +335,31 @@ def _summary_text(tables: NetworkTables, output: Path, seconds: float) -> str:
 
 def _print_json(value: object) -> None:
     print(json.dumps(value, allow_nan=False, indent=1))
+
+
+def _classes(options: argparse.Namespace, argv: list[str]) -> int:
+    from grace.classes import class_counts
+    from grace.network_tables import load_tables
+    from grace.pictures import Pictures
+    from rdct.vision import models
+
+    output = Path(options.output)
+    _free(output, options.force)
+    if options.limit is not None and options.limit < 1:
+        raise _UsageError(f"--limit must be at least 1, got {options.limit}")
+    tables = load_tables(options.file)
+    model = models.load(options.model or models.DEFAULT_MODEL)
+    if tables.name != model.name:
+        raise _UsageError(f"{options.file} was made for {tables.name}, not for {model.name}; give --model")
+    pictures = Pictures(options.images, None, options.limit)
+    count = len(model.class_names)
+    found = sum(class_counts(models.labels(model, pictures[i]), count) for i in range(len(pictures)))
+    tables = replace(tables, class_shares=found)
+    tables.save(output)
+    _say(f"{output}: table set {tables.id}, classes counted on {len(pictures)} pictures")
+    _say("\n".join(f"  {name}: {100 * share:.2f} %" for name, share in
+                   zip(model.class_names, tables.class_shares, strict=True)))  # fmt: skip
+    return OK
 
 
 def _show(options: argparse.Namespace, argv: list[str]) -> int:

@@ -9,7 +9,10 @@ for an error e of the coefficients, the divergence of the answer p from the one 
 J being the derivative of the logits. Only the diagonal of J^T F J is wanted, and random probes give it
 (Hutchinson's estimate, as IDSE uses it, arXiv 2504.02216): with u of independent normal entries,
 v = sqrt(p) u - p sum(sqrt(p) u) has the covariance F, so that the mean of (J^T v)^2 is the diagonal.
-A probe costs what a gradient does: one forward and one backward pass.
+A probe costs what a gradient does: one forward and one backward pass; each probe more, a backward pass.
+
+Where some classes count more than others, the divergence of a pixel is weighted by the class that the
+network sees there, and F with it.
 """
 
 from __future__ import annotations
@@ -21,12 +24,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grace.gradients import backward, checked_image, refuse_training, tiles_of
+from grace.classes import weight_tensor
+from grace.passes import Look
 
 if TYPE_CHECKING:
     from rdct.vision.models import Model
 
-__all__ = ["FisherSensitivity", "fisher_sensitivity"]
+__all__ = ["FisherSensitivity", "fisher_of", "fisher_sensitivity"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def fisher_sensitivity(
     subsampling: str = "444",
     tile: int | tuple[int, int] | None = None,
     overlap: int = 128,
+    class_weights: np.ndarray | None = None,
 ) -> FisherSensitivity:
     """Second-order sensitivity of a network's answer to the DCT coefficients of a picture.
 
@@ -82,39 +87,37 @@ def fisher_sensitivity(
         RGB ``[H, W, 3]``, uint8 or float in 0..255, raw or decoded; grey ``[H, W]`` with
         ``subsampling="grey"``.
     probes : int
-        At least 1. Sums over a region's 576 coefficients a component are steady enough with one.
+        At least 1. A region sums 576 coefficients a component, but they move together: with one probe its sum
+        is off by a factor of exp(0.4) to exp(0.6) (docs/experiments/beyond.md), and halving that takes four.
     seed : int
         Of the probes; equal seeds give equal results.
     subsampling : {"444", "422", "420", "grey"}
         How the codec will sample chroma.
-    tile, overlap
+    tile, overlap, class_weights
         As for `grace.coefficient_gradients`.
 
     Returns
     -------
     FisherSensitivity
     """
-    if probes < 1:
-        raise ValueError(f"probes must be at least 1, got {probes}")
-    image = checked_image(image, subsampling)
-    refuse_training(model)
-    height, width = image.shape[:2]
-    tiles = tiles_of(height, width, tile, overlap)
+    look = Look(model, image, subsampling=subsampling, tile=tile, overlap=overlap)
+    return fisher_of(look, probes=probes, seed=seed, class_weights=class_weights)
+
+
+def fisher_of(
+    look: Look, *, probes: int = 1, seed: int = 0, class_weights: np.ndarray | None = None
+) -> FisherSensitivity:
+    """`fisher_sensitivity` from a forward pass that is there already."""
     # Drawn on the processor, so that the device the network runs on does not change the result.
     generator = torch.Generator().manual_seed(seed)
 
-    def objective(logits: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
+    def probe(logits: Tensor) -> Tensor:
         noise = torch.randn(logits.shape, generator=generator).to(logits)
-        probability = logits.detach().softmax(1)
+        probability = logits.softmax(1)
         drawn = probability.sqrt() * noise
-        probe = drawn - probability * drawn.sum(1, keepdim=True)
-        return (logits * probe).sum(), logits.argmax(1)
+        found = drawn - probability * drawn.sum(1, keepdim=True)
+        weight = weight_tensor(class_weights, logits)
+        return found if weight is None else found * weight[logits.argmax(1)].sqrt()[:, None]
 
-    total: list[np.ndarray] = []
-    for _ in range(probes):
-        planes, _, own = backward(model, image, None, subsampling, tiles, objective)
-        squares = [np.square(plane, out=plane) for plane in planes]
-        total = [a + b for a, b in zip(total, squares, strict=True)] if total else squares
-    for plane in total:
-        plane *= 1 / (probes * height * width)
-    return FisherSensitivity(tuple(total), own, subsampling, width, height, probes)
+    planes, labels = look.squares(probe, probes)
+    return FisherSensitivity(planes, labels, look.subsampling, look.width, look.height, probes)

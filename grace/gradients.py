@@ -1,33 +1,25 @@
 """How much a network's loss depends on each DCT coefficient of a picture.
 
-One backward pass down to the network's RGB input, then the exact linear map to coefficients: the
-adjoint of T.81's colour transform, the adjoint of chroma up-sampling, and the orthonormal block
-DCT, which is its own inverse's adjoint. No differentiable codec is needed.
+`grace.passes` says how a backward pass gets from the loss to the coefficients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grace.dct import block_dct, upsample_adjoint, ycc_adjoint
-from grace.geometry import Geometry, geometry
-from grace.tiles import ALIGN, Tile, cut
+from grace.classes import weight_tensor
+from grace.passes import Look
 
 if TYPE_CHECKING:
     from rdct.vision.models import Model
 
-__all__ = ["AUTO_TILE_PIXELS", "CoefficientGradients", "coefficient_gradients"]
+__all__ = ["CoefficientGradients", "coefficient_gradients", "gradients_of"]
 
-#: Pictures of more pixels than this are tiled unless told otherwise.
-AUTO_TILE_PIXELS = 1_200_000
-_AUTO_TILE = (640, 896)
 _MODEL = "the model's own"
 
 
@@ -76,6 +68,7 @@ def coefficient_gradients(
     tile: int | tuple[int, int] | None = None,
     overlap: int = 128,
     ignore_label: int | str | None = _MODEL,
+    class_weights: np.ndarray | None = None,
 ) -> CoefficientGradients:
     """Gradient of a network's loss with respect to the DCT coefficients of a picture.
 
@@ -102,6 +95,8 @@ def coefficient_gradients(
         further; one that pools over the whole picture sees the tile as its picture.
     ignore_label : int or None
         Given label that counts nowhere; by default the model's.
+    class_weights : numpy.ndarray, optional
+        ``[K]``: factors on the loss of pixels of each class (`grace.balanced_weights`).
 
     Returns
     -------
@@ -112,11 +107,21 @@ def coefficient_gradients(
     The clamp to 0..255 is not differentiated through. Memory grows with the tile, plus about 16
     bytes a pixel of the whole picture.
     """
-    image = checked_image(image, subsampling)
-    height, width = image.shape[:2]
-    refuse_training(model)
+    look = Look(model, image, subsampling=subsampling, tile=tile, overlap=overlap)
+    return gradients_of(look, labels=labels, ignore_label=ignore_label, class_weights=class_weights)
+
+
+def gradients_of(
+    look: Look,
+    *,
+    labels: np.ndarray | None = None,
+    ignore_label: int | str | None = _MODEL,
+    class_weights: np.ndarray | None = None,
+) -> CoefficientGradients:
+    """`coefficient_gradients` from a forward pass that is there already."""
+    height, width = look.height, look.width
     if ignore_label == _MODEL:
-        ignore_label = getattr(model, "ignore_label", None)
+        ignore_label = getattr(look.model, "ignore_label", None)
     counted = height * width
     if labels is not None:
         labels = _checked_labels(labels, (height, width))
@@ -127,10 +132,9 @@ def coefficient_gradients(
                     f"labels hold nothing but the ignored label {ignore_label}: no pixel has a loss"
                 )
 
-    def objective(logits: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
-        own = logits.argmax(1)
+    def objective(logits: Tensor, given: Tensor | None) -> Tensor:
         if given is None:
-            target = own
+            target = logits.argmax(1)
         else:
             target = given
             classes = logits.shape[1]
@@ -144,36 +148,13 @@ def coefficient_gradients(
                 )
         skip = -100 if given is None or ignore_label is None else ignore_label
         # Summed, not averaged: per-pixel means of 1e-8 waste float32's range inside the network.
-        return F.cross_entropy(logits, target, reduction="sum", ignore_index=skip), own
+        weight = weight_tensor(class_weights, logits)
+        return F.cross_entropy(logits, target, weight, reduction="sum", ignore_index=skip)
 
-    cores = tiles_of(height, width, tile, overlap)
-    planes, total, own = backward(model, image, labels, subsampling, cores, objective)
+    planes, total, own = look.backward(objective, labels)
     for plane in planes:
         plane *= 1 / counted
-    return CoefficientGradients(planes, total / counted, own, subsampling, width, height)
-
-
-def refuse_training(model: object) -> None:
-    """Raise ValueError for a network whose answers are not those it is used for."""
-    if getattr(model, "training", False):
-        raise ValueError(
-            "model is in training mode, where batch norm and dropout would distort the gradient; "
-            "call model.eval() first"
-        )
-
-
-def checked_image(image: np.ndarray, subsampling: str) -> np.ndarray:
-    """The picture as the network sees it, RGB ``[H, W, 3]``."""
-    image = np.asarray(image)
-    if image.dtype != np.uint8 and image.dtype.kind != "f":
-        raise TypeError(f"image must be uint8 or float in 0..255, got dtype {image.dtype}")
-    if image.ndim == 2 and image.size:
-        if subsampling != "grey":
-            raise ValueError(f'a grey image [H, W] takes subsampling="grey", not {subsampling!r}')
-        return np.broadcast_to(image[..., None], (*image.shape, 3))
-    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ValueError(f"image must be RGB [H, W, 3] or grey [H, W], got {list(image.shape)}")
-    return image
+    return CoefficientGradients(planes, total / counted, own, look.subsampling, width, height)
 
 
 def _checked_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -183,99 +164,3 @@ def _checked_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if labels.shape != size:
         raise ValueError(f"labels are {list(labels.shape)} but the image is {list(size)}")
     return labels
-
-
-def tiles_of(height: int, width: int, tile: int | tuple[int, int] | None, overlap: int) -> list[Tile]:
-    """What a backward pass is cut into; see `coefficient_gradients`."""
-    if tile is None:
-        if height * width <= AUTO_TILE_PIXELS:
-            tile = tuple(-(-side // ALIGN) * ALIGN for side in (height, width))
-        else:
-            tile = _AUTO_TILE
-    elif isinstance(tile, int):
-        tile = (tile, tile)
-    return list(cut(height, width, tile, overlap))
-
-
-def backward(
-    model: Model,
-    image: np.ndarray,
-    labels: np.ndarray | None,
-    subsampling: str,
-    tiles: list[Tile],
-    objective: Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]],
-) -> tuple[tuple[np.ndarray, ...], float, np.ndarray]:
-    """Sum over tiles of the objective on their cores, and its gradient per coefficient."""
-    height, width = image.shape[:2]
-    shape = geometry(height, width, subsampling)
-    rows, columns = (8 * side for side in shape.blocks[0])
-    # Full-size Y, Cb, Cr gradients. Padding stays 0: no pixel depends on it.
-    gradient = [np.zeros((rows, columns), np.float32) for _ in shape.sizes]
-    own = np.empty((height, width), np.uint8)
-    total = 0.0
-    for tile in tiles:
-        seen = tile.rows.slice, tile.columns.slice
-        core = tile.core_rows.slice, tile.core_columns.slice
-        inner = tile.core_rows.within(tile.rows), tile.core_columns.within(tile.columns)
-        given = None if labels is None else labels[core]
-        value, own[core], ycc = _tile_backward(model, image[seen], given, inner, objective)
-        total += value
-        for plane, share in zip(gradient, ycc, strict=False):
-            plane[seen] += share
-    planes = []
-    while gradient:
-        planes.append(_to_blocks(gradient.pop(0), shape, len(planes)))
-    return tuple(planes), total, own
-
-
-def _tile_backward(
-    model: Model,
-    image: np.ndarray,
-    labels: np.ndarray | None,
-    inner: tuple[slice, slice],
-    objective: Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]],
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Objective on the inner part, labels there, and the gradient of Y, Cb, Cr ``[3, H, W]``."""
-    device = getattr(model, "device", "cpu")
-    part = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)
-    x = torch.from_numpy(part).to(device).requires_grad_(True)
-    given = None
-    if labels is not None:
-        given = torch.from_numpy(labels.astype(np.int64)[None]).to(device)
-    with torch.enable_grad():
-        logits = _answer(model, x)
-        value, best = objective(logits[(..., *inner)], given)
-        # Not value.backward(): parameters of a network that is not frozen stay untouched.
-        (rgb,) = torch.autograd.grad(value, x)
-    labels = best[0].to(torch.uint8).cpu().numpy()
-    return float(value.detach()), labels, ycc_adjoint(rgb[0]).cpu().numpy()
-
-
-def _answer(model: Model, x: Tensor) -> Tensor:
-    logits = model(x)
-    if logits.ndim != 4 or logits.shape[0] != 1 or logits.shape[2:] != x.shape[2:]:
-        raise ValueError(
-            f"model answered {list(logits.shape)} to a {list(x.shape)} input; logits must be "
-            "[1, K, H, W] at the input's size"
-        )
-    if not logits.requires_grad:
-        raise ValueError(
-            "the model's answer does not depend on its input in a way autograd can follow; "
-            "a model under torch.no_grad, or one that rounds its input, has no gradient"
-        )
-    return logits
-
-
-def _to_blocks(plane: np.ndarray, shape: Geometry, component: int) -> np.ndarray:
-    """A full-size component's gradient -> ``[by, bx, 8, 8]``; may reuse the memory of `plane`."""
-    rows, columns = shape.blocks[component]
-    if component and (shape.across, shape.down) != (1, 1):
-        height, width = shape.sizes[0]
-        true = upsample_adjoint(torch.from_numpy(plane[:height, :width]), shape.across, shape.down).numpy()
-        plane = np.zeros((8 * rows, 8 * columns), np.float32)
-        plane[: true.shape[0], : true.shape[1]] = true
-    # A row of blocks takes as much memory before the transform as after it.
-    blocks = plane.reshape(rows, 8, 8 * columns)
-    for row in blocks:
-        row.reshape(columns, 8, 8)[:] = block_dct(torch.from_numpy(row))[0].numpy()
-    return plane.reshape(rows, columns, 8, 8)

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import codec
+from grace.classes import weight_tensor
 from grace.coding import Coder
 from grace.state import State
 from grace.tables import log_base
@@ -84,6 +85,7 @@ def measured_table(
     other: np.ndarray,
     state: State,
     tell: Tell,
+    class_weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """The table of least loss at the bytes of `start`.
 
@@ -102,13 +104,16 @@ def measured_table(
         Keeps every picture's share of every step.
     tell : callable
         Called with (step, done, total, note).
+    class_weights : numpy.ndarray, optional
+        ``[K]``: factors on the divergence of pixels of each class, by the labels of the raw picture.
 
     Returns
     -------
     numpy.ndarray
         Steps, float64 ``[3, 8, 8]``, neither rounded nor clipped.
     """
-    return _Measurement(model, coder, hashes, state, tell).run(np.log2(start), np.log2(other))
+    measurement = _Measurement(model, coder, hashes, state, tell, class_weights)
+    return measurement.run(np.log2(start), np.log2(other))
 
 
 @dataclass
@@ -118,6 +123,7 @@ class _Measurement:
     hashes: list[str]
     state: State
     tell: Tell
+    class_weights: np.ndarray | None
 
     def __post_init__(self) -> None:
         count = len(self.coder.pictures)
@@ -203,7 +209,8 @@ class _Measurement:
             key = f"measured {step} {self.hashes[index]}"
             result = self.state.get(key)
             if result is None:
-                result = one(_divergence(self.model, self.coder.pictures[index]), index)
+                divergence = _divergence(self.model, self.coder.pictures[index], self.class_weights)
+                result = one(divergence, index)
                 self.state.put(key, result)
             results.append(result)
             self.tell(step, done, len(self.indices), self.coder.pictures.name(index))
@@ -235,7 +242,9 @@ class _Measurement:
         return logs + high
 
 
-def _divergence(model: Model, image: np.ndarray) -> Callable[[bytes], float]:
+def _divergence(
+    model: Model, image: np.ndarray, class_weights: np.ndarray | None
+) -> Callable[[bytes], float]:
     """From a stream to the divergence of the network's answer from that to `image`."""
     import torch
 
@@ -248,6 +257,8 @@ def _divergence(model: Model, image: np.ndarray) -> Callable[[bytes], float]:
 
     raw = answer(image)
     probability = raw.exp()
+    if class_weights is not None:
+        probability *= weight_tensor(class_weights, raw)[raw.argmax(1)][:, None]
 
     def divergence(data: bytes) -> float:
         gap = (probability * (raw - answer(codec.decode(data)))).sum(1).mean()

@@ -56,6 +56,9 @@ class NetworkTables:
         many bytes as optimised JPEGs of that quality.
     provenance : dict
         Model, hashes, demand, version, command.
+    class_shares : numpy.ndarray or None
+        float64 ``[K]``, sum 1: how often each class is among the network's labels of the set's pictures;
+        None where nobody counted. See `grace.balanced_weights`.
     """
 
     table_set: TableSet
@@ -68,6 +71,7 @@ class NetworkTables:
     region_blocks: int = 3
     calibration: dict[str, dict[int, float]] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
+    class_shares: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name in ("mean_gradient", "mean_coefficient"):
@@ -78,6 +82,13 @@ class NetworkTables:
                 raise ValueError(f"{name} must be finite and not negative")
             values.flags.writeable = False
             object.__setattr__(self, name, values)
+        if self.class_shares is not None:
+            shares = np.array(self.class_shares, np.float64)
+            if shares.ndim != 1 or not np.isfinite(shares).all() or (shares < 0).any() or not shares.any():
+                raise ValueError(f"class_shares must be numbers from 0, not all 0, got {shares}")
+            shares /= shares.sum()
+            shares.flags.writeable = False
+            object.__setattr__(self, "class_shares", shares)
         for name in ("budget", "coefficients"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
@@ -200,6 +211,7 @@ class NetworkTables:
             "calibration": {
                 use: {str(q): points[q] for q in sorted(points)} for use, points in self.calibration.items()
             },
+            **self._shares_entry(),
             "mean_gradient": self.mean_gradient.reshape(3, 64).tolist(),
             "mean_coefficient": self.mean_coefficient.reshape(3, 64).tolist(),
             "table_set": base64.b64encode(self.table_set.to_bytes()).decode("ascii"),
@@ -273,7 +285,11 @@ class NetworkTables:
                 for use, points in entries["calibration"].items()
             },
             provenance=provenance,
+            class_shares=entries.get("class_shares"),
         )
+
+    def _shares_entry(self) -> dict:
+        return {} if self.class_shares is None else {"class_shares": self.class_shares.tolist()}
 
     def to_json(self) -> dict:
         """What `stac-tables show --json` prints."""
@@ -292,6 +308,7 @@ class NetworkTables:
             "calibration": {
                 use: {str(q): points[q] for q in sorted(points)} for use, points in self.calibration.items()
             },
+            **self._shares_entry(),
             "provenance": self.provenance,
         }
 

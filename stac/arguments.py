@@ -12,6 +12,7 @@ __all__ = [
     "DECODE",
     "ENCODE",
     "MAX_PIXELS",
+    "SENSITIVITIES",
     "TINY",
     "Parser",
     "Version",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 ENCODE, DECODE = "stac-encode", "stac-decode"
+#: What levels may be chosen by.
+SENSITIVITIES = ("gradient", "fisher", "margin")
 CPUS = ("auto", "c", "ssse3", "avx2", "avx512", "neon")
 MAX_PIXELS = 2**28
 
@@ -165,9 +168,21 @@ def encode_parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--sensitivity",
-        choices=("gradient", "fisher"),
-        help="what levels are chosen by: gradients, as in the paper, or second-order sensitivity, "
-        "which saves more (default: gradient)",
+        choices=SENSITIVITIES,
+        help="what levels are chosen by: gradients, as in the paper, second-order sensitivity (fisher), "
+        "which saves more, or how near labels are to changing (margin) (default: gradient)",
+    )
+    how.add_argument(
+        "--probes",
+        metavar="N",
+        type=number(1, 1000, int, "a number of probes, an integer 1..1000"),
+        help="backward passes for a sensitivity of second order: more of them, less noise (default: 1)",
+    )
+    how.add_argument(
+        "--class-weights",
+        metavar="balanced|FILE",
+        help="factors on what pixels of a class cost: balanced, by the table set's count of classes, or a "
+        'JSON file, {"Pole": 4} or a list (default: all alike)',
     )
     stream = parser.add_argument_group("stream")
     stream.add_argument(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stac import console, loading
 from stac.arguments import ENCODE, encode_parser
 from stac.command import Command, kilobytes, png
-from stac.console import STDIO, Console, Failure, UsageError
+from stac.console import STDIO, Console, Failure, UsageError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,11 @@ class _Encode(Command):
             paper=args.paper,
             gradient_at=args.gradient_at,
             sensitivity=args.sensitivity,
+            probes=args.probes,
+            class_weights=args.class_weights,
         )
+        if args.probes is not None and (args.sensitivity or "gradient") == "gradient":
+            raise UsageError("--probes needs --sensitivity fisher or margin: a gradient has none")
         self.conflict(
             args.format == "jpeg",
             "--format jpeg",
@@ -74,6 +78,7 @@ class _Encode(Command):
             paper=args.paper,
             tables_by_id=args.tables_by_id,
         )
+        self.conflict(args.paper, "--paper", "levels chosen otherwise", class_weights=args.class_weights)
         if args.format == "jpeg" and args.entropy == "context":
             raise UsageError("--entropy context cannot go with --format jpeg: it needs an rdct stream")
         if args.paper:
@@ -111,6 +116,7 @@ class _Encode(Command):
             raise UsageError("--tables-by-id needs a table set that others can have; give --tables FILE")
         if args.format == "jpeg" and args.no_model:
             self.console.warn("without a network the file has the middle level's table, steps up to 255")
+        self.class_weights = self.load_weights()
         if args.verbose:
             self.console.detail(loading.licences(self.model, self.tables))
 
@@ -121,6 +127,17 @@ class _Encode(Command):
         )
         self.console.detail(f"network {model.name} loaded in {time.perf_counter() - started:.2f} s")
         return model
+
+    def load_weights(self) -> np.ndarray | None:
+        what = self.args.class_weights
+        if what is None:
+            return None
+        from grace.classes import class_weights_of
+
+        try:
+            return class_weights_of(what, self.model, getattr(self.tables, "class_shares", None))
+        except (ValueError, OSError) as error:
+            raise UsageError(f"--class-weights {what}: {one_line(error)}") from error
 
     def one(self, source: str, out: str | None) -> dict:
         from stac.encode import encode_image
@@ -147,6 +164,8 @@ class _Encode(Command):
             format=args.format,
             gradient_at=args.gradient_at or "decoded",
             sensitivity=args.sensitivity or "gradient",
+            probes=args.probes or 1,
+            class_weights=self.class_weights,
             region_blocks=args.regions or 3,
             paper=args.paper,
             entropy=args.entropy,

@@ -1,12 +1,14 @@
-"""STAC's server side: labels first, then the levels that Algorithm 1 chooses for the next keyframe.
+"""STAC's server side: labels first, then the levels for the next keyframe.
 
-For each keyframe: decode it, run the network, send the labels; then take the gradient of the network's
-loss against its own labels at the decoded picture, choose a level for every region, send the levels. The
-labels are on their way while the gradient is still being computed.
+For each keyframe: decode it, run the network, send the labels; then go backward from the same pass to the
+gradient of the network's loss against its own labels at the decoded picture (or to a second-order
+sensitivity), choose a level for every region, send the levels. The labels are on their way while the
+gradient is still being computed.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -15,10 +17,11 @@ import numpy as np
 import codec
 from rdct.offload.labels import encode_labels
 from rdct.offload.messages import VERSION, Feedback, Hello, Limits, Notice, Packet, PlanUpdate, Welcome
-from stac.levels import Mode, select_levels
+from stac.levels import Mode
+from stac.sensitivity import Sensitivity, check_sensitivity, levels_by, sensitivity_of
 
 if TYPE_CHECKING:
-    from grace import CoefficientGradients, NetworkTables
+    from grace import Look, NetworkTables
     from rdct.vision.models import Model
     from stac.ladder import GenericLadder
 
@@ -26,6 +29,11 @@ __all__ = ["StacServer"]
 
 #: Takes the decoded picture and its packet, gives u8 ``[H, W]``.
 LabelSource = Callable[[np.ndarray, Packet], np.ndarray]
+
+#: Forward passes kept for going backward, over all sessions of the process: each holds a network's whole
+#: memory of a picture. Where more sessions have labels on their way, theirs run the network again.
+KEPT_PASSES = 4
+_KEPT = threading.BoundedSemaphore(KEPT_PASSES)
 
 
 class StacServer:
@@ -42,6 +50,10 @@ class StacServer:
         really has.
     adaptive : bool
         False: labels only, no gradients (GRACE, JPEG).
+    sensitivity : {"gradient", "fisher", "margin"}
+        What levels are chosen by, see `stac.encode_image`.
+    probes : int
+        Of a second-order sensitivity: a backward pass each.
     mode : {"closest", "floor"}
         See `stac.select_levels`.
     region_blocks : int, optional
@@ -65,16 +77,20 @@ class StacServer:
         *,
         scale: float = 1.0,
         adaptive: bool = True,
+        sensitivity: Sensitivity = "gradient",
+        probes: int = 1,
         mode: Mode = "closest",
         region_blocks: int | None = None,
         limits: Limits | None = None,
         label_source: LabelSource | None = None,
         threads: int = 1,
     ) -> None:
+        check_sensitivity(sensitivity, mode, probes)
         self._model = model
         self._tables = tables
         self._scale = scale
         self._adaptive = adaptive
+        self._sensitivity, self._probes = sensitivity, probes
         self._mode = mode
         own = getattr(tables, "region_blocks", 3)
         self._region_blocks = own if region_blocks is None else region_blocks
@@ -127,12 +143,22 @@ class StacServer:
         except (ValueError, codec.UnsupportedError) as error:
             yield Notice("refused", f"keyframe {serial}: {error}", serial)
             return
-        yield PlanUpdate(serial, labels=encode_labels(self._labels(image, packet)))
-        if self._adaptive and self._follows(header):
-            level_map = self._levels(header, image)
-            yield PlanUpdate(
-                serial, level_map=codec.encode_level_map(level_map, self._tables.table_set.levels)
-            )
+        if not (self._adaptive and self._follows(header)):
+            yield PlanUpdate(serial, labels=encode_labels(self._labels(image, packet)))
+            return
+        from grace import Look
+
+        look = Look(self._model, image, subsampling=header.subsampling)
+        kept = _KEPT.acquire(blocking=False)
+        try:
+            one_pass = kept and self._label_source is None
+            labels = look.labels() if one_pass else self._labels(image, packet)
+            yield PlanUpdate(serial, labels=encode_labels(labels))
+            level_map = self._levels(header, image.shape, look)
+        finally:
+            if kept:
+                _KEPT.release()
+        yield PlanUpdate(serial, level_map=codec.encode_level_map(level_map, self._tables.table_set.levels))
 
     def _decoded(self, packet: Packet) -> tuple[codec.Header, np.ndarray]:
         if len(packet.payload) > self._limits.max_packet_bytes:
@@ -155,22 +181,17 @@ class StacServer:
         """Whether levels mean to the sender what they mean here: a stream with as many of them."""
         return header.format == "rdct" and header.levels == self._tables.table_set.levels
 
-    def _levels(self, header: codec.Header, image: np.ndarray) -> np.ndarray:
-        gradients = self._gradients(header, image)
-        return select_levels(
-            gradients,
+    def _levels(self, header: codec.Header, shape: tuple[int, ...], look: Look) -> np.ndarray:
+        """From the network's own labels on this very picture, not from its truth: nobody knows that."""
+        return levels_by(
+            self._sensitivity,
+            sensitivity_of(self._sensitivity, look, probes=self._probes),
             self._tables,
-            image_shape=image.shape,
+            image_shape=shape,
             scale=header.scale,
             region_blocks=header.region_blocks,
             mode=self._mode,
         ).level_map
-
-    def _gradients(self, header: codec.Header, image: np.ndarray) -> CoefficientGradients:
-        """The "fake" gradient: of the loss against the network's own labels on this very picture."""
-        from grace import coefficient_gradients
-
-        return coefficient_gradients(self._model, image, subsampling=header.subsampling)
 
 
 def _rgb(image: np.ndarray) -> np.ndarray:

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     form = table.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything, as one JSON array")
     form.add_argument("--markdown", action="store_true", help="as a section of a page of docs/experiments")
+    table.add_argument("--per-class", action="store_true", help="IoU of every class at these accuracies, too")
     table.add_argument("--into", type=Path, metavar="FILE.md", help="write between the file's markers")
     table.add_argument("--section", help="with --into: the name in the markers")
     table.set_defaults(action=_table)
@@ -266,14 +267,18 @@ def _table(args: argparse.Namespace) -> int:
     if (args.into is None) != (args.section is None):
         return _wrong_use("--into and --section belong together")
     groups = _summaries(args)
-    text = report.words(groups[0][0])
+    text, options = report.words(groups[0][0]), {}
+    if args.per_class:
+        if groups[0][0].get("medium") in ("video", "detection"):
+            return _wrong_use("--per-class is for pictures; tables of videos have no classes yet")
+        options = {"per_class": True}
     if args.into:
-        insert(args.into, args.section, "\n".join(text.as_markdown(*group) for group in groups))
+        insert(args.into, args.section, "\n".join(text.as_markdown(*group, **options) for group in groups))
     elif args.json:
         print(json.dumps([one for group in groups for one in group], indent=1, allow_nan=False))
     else:
         form = text.as_markdown if args.markdown else text.as_text
-        print("\n".join(form(*group) for group in groups), end="")
+        print("\n".join(form(*group, **options) for group in groups), end="")
     return 0
 
 

@@ -145,6 +145,8 @@ def run(
     sums = {picture: picture.sha256() for picture in pictures}
     with Records(folder) as records:
         about = {**shared, **_provenance(scenario), "command": command, "absent": outcome.absent}
+        about["class_names"] = list(setup.model.class_names)
+        about["ignore_label"] = setup.model.ignore_label
         records.add("run", {**about, "systems": plans, "pictures": list(sums.values())})
         tasks = list(_missing(shared, plans, sums, records, outcome))
         total = sum(len(task.points) for task in tasks)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rdct.evaluation import curves
+from rdct.evaluation.classes import class_iou, iou_at
 from rdct.evaluation.codecs import NAMES, REFERENCE
 from rdct.evaluation.records import read
 
@@ -219,12 +220,14 @@ def _number(value: float | None, digits: int = 6) -> float | None:
 def _points(curve: Curve) -> list[dict[str, Any]]:
     columns = {metric: curve.accuracy(metric) for metric in METRICS}
     bpp = curve.bpp()
+    classes = class_iou(curve)
     return [
         {
             "dial": dial,
             "bpp": _number(bpp[d]),
             "bpp_source": _number(bpp[d] * curve.pixels.sum() / curve.source_pixels.sum()),
             **{metric: _number(values[d]) for metric, values in columns.items()},
+            "class_iou": {against: found and found[d] for against, found in classes.items()},
             "psnr": _number(curve.psnr[d], 3),
             "encode_s": _number(curve.seconds[d, 0], 5),
             "decode_s": _number(curve.seconds[d, 1], 5),
@@ -232,6 +235,17 @@ def _points(curve: Curve) -> list[dict[str, Any]]:
             "facts": curve.facts[d],
         }
         for d, dial in enumerate(curve.dials)
+    ]
+
+
+def _class_iou(curve: Curve, rates: list[float | None]) -> list[dict[str, Any] | None]:
+    """IoU of every class at each rate; None where there is none."""
+    found, bpp = class_iou(curve), curve.bpp()
+    return [
+        None
+        if rate is None
+        else {against: points and iou_at(points, bpp, rate) for against, points in found.items()}
+        for rate in rates
     ]
 
 
@@ -295,6 +309,7 @@ def summarise(
             "percent": [None] * len(accuracies),
             "interval": [None] * len(accuracies),
             "bd_rate": None,
+            "class_iou": _class_iou(curve, [one.rate for one in at]),
             "points": _points(curve),
         }
         if base is not None:
@@ -319,6 +334,7 @@ def summarise(
             "percent": [None] * len(accuracies),
             "interval": [None] * len(accuracies),
             "bd_rate": None,
+            "class_iou": [],
             "points": [],
         }
         for name, reason in group.absent.items()

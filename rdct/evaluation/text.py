@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rdct.evaluation.classes import per_class_tables
 from rdct.evaluation.curves import BELOW_SWEEP, NOT_REACHED, TOO_FEW
 
 __all__ = [
@@ -114,11 +115,13 @@ def note(summary: dict[str, Any], tick: str = "") -> str:
     return found + "."
 
 
-def as_text(summary: dict[str, Any], *others: dict[str, Any]) -> str:
+def as_text(summary: dict[str, Any], *others: dict[str, Any], per_class: bool = False) -> str:
     """For a terminal: the main table, the same against `others`' references, and what is absent."""
     lines = [title(summary)]
     for one in (summary, *others):
         lines += ["", aligned(main_table(one)), "", note(one)]
+    for name, table in per_class_tables(summary) if per_class else ():
+        lines += ["", name, "", aligned(table)]
     lines += ["", *absences(summary)] if absences(summary) else []
     return "\n".join(lines) + "\n"
 
@@ -151,7 +154,7 @@ def points_table(summary: dict[str, Any]) -> list[list[str]]:
     return table
 
 
-def as_markdown(summary: dict[str, Any], *others: dict[str, Any]) -> str:
+def as_markdown(summary: dict[str, Any], *others: dict[str, Any], per_class: bool = False) -> str:
     """For docs/experiments: provenance, a table for each reference, every point, settings."""
     run = summary["run"]
     versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
@@ -163,6 +166,8 @@ def as_markdown(summary: dict[str, Any], *others: dict[str, Any]) -> str:
     ]
     for one in (summary, *others):
         lines += [markdown(main_table(one)), "", note(one, "`"), ""]
+    for name, table in per_class_tables(summary) if per_class else ():
+        lines += [f"{name}:", "", markdown(table), ""]
     lines += [
         "<details><summary>Every point</summary>",
         "",

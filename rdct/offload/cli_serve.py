@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from stac import console, loading
-from stac.arguments import TINY, Parser, Version, number, threads
+from stac.arguments import SENSITIVITIES, TINY, Parser, Version, number, threads
 from stac.console import Console, Failure, UsageError, one_line
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ def serve_parser() -> argparse.ArgumentParser:
         metavar="B",
         type=number(TINY, 1e300, float, "a budget, a number above 0"),
         help="allowed increase of the network's loss",
+    )
+    what.add_argument(
+        "--sensitivity",
+        choices=SENSITIVITIES,
+        default="gradient",
+        help="what levels are chosen by, as for stac-encode (default: gradient)",
     )
     where = parser.add_argument_group("where and for whom")
     where.add_argument(
@@ -193,7 +199,7 @@ class _Serve:
     def machines(self) -> tuple[Callable[[Hello], Server], dict]:
         """What makes a session's machine; the network and the tables are loaded once, for all."""
         from rdct.offload.messages import Hello
-        from rdct.offload.registry import server_factory
+        from rdct.offload.registry import SYSTEMS, server_factory
 
         args = self.args
         tables = None if args.tables is None else loading.load_tables(args.tables)
@@ -208,7 +214,8 @@ class _Serve:
 
         def make(hello: Hello) -> Server:
             factory = server_factory(hello.system)
-            return factory(model, tables, scale=scale, limits=limits, threads=self.threads)
+            options = {"sensitivity": args.sensitivity} if SYSTEMS[hello.system].levels else {}
+            return factory(model, tables, scale=scale, limits=limits, threads=self.threads, **options)
 
         hello = Hello(width=96, height=96)
         _try_out(make(hello), hello)

@@ -9,6 +9,7 @@ what they would see over a network, and the links are charged for what they woul
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rdct.offload import wire
 from rdct.offload.link import SimulatedLink
-from rdct.offload.messages import Feedback, Notice, Packet, Result
+from rdct.offload.messages import Feedback, Notice, Packet, PlanUpdate, Result
 from rdct.offload.roles import Edge, Server
 from rdct.offload.tally import Tally
 
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
     from rdct.vision.frames import Frame
 
 __all__ = ["Output", "Record", "Transfer", "simulate"]
+
+
+@dataclass
+class _Work:
+    """What the server is at: a packet, when it arrived, and how many answers it got, labels last or not."""
+
+    arrived_s: float
+    answers: Iterator[Feedback]
+    given: int = 0
+    labelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,8 @@ def simulate(
         Seconds the edge is busy with a frame; what comes of it leaves then.
     server_s : float or sequence of float
         Seconds the server is busy until its first answer to a packet, its second after the first, and so on;
-        the last number stands for all that follow. Packets wait for each other.
+        the last number stands for all that follow. Packets wait for each other, but as over
+        a network the levels of a keyframe are given up where another waits for its labels by then.
     tally : Tally, optional
         Gets the counts.
 
@@ -127,7 +139,11 @@ class _Run:
         self._tally = tally
         self._events: list[tuple[float, int, str, Any]] = []
         self._order = count()
-        self._edge_free_s = self._server_free_s = 0.0
+        self._edge_free_s = 0.0
+        # Packets that arrived, the one that is worked on, and whether an answer to it is being made.
+        self._waiting: deque[tuple[Packet, float]] = deque()
+        self._work: _Work | None = None
+        self._busy = False
         self._owed: set[int] = set()
 
     def through(self, frames: Iterator[Frame]) -> Iterator[Record]:
@@ -149,9 +165,13 @@ class _Run:
             elif kind == "emit":
                 yield from self._emit(what, now)
             elif kind == "packet":
-                self._packet(what, now)
+                self._waiting.append((what, now))
+                self._serve(now)
             elif kind == "answer":
                 yield from self._send("down", what, now)
+            elif kind == "free":
+                self._busy = False
+                self._serve(now)
             else:
                 if not isinstance(what, Notice):
                     self._tally.answered(what)
@@ -187,15 +207,33 @@ class _Run:
                 self._tally.sent(one.keyframe)
                 yield from self._send("up", one, now)
 
-    def _packet(self, packet: Packet, now: float) -> None:
-        """The server takes it up when it is done with those before."""
-        at = max(now, self._server_free_s)
-        for number, answer in enumerate(self._server.on_packet(packet, at)):
-            at += self._server_s[min(number, len(self._server_s) - 1)]
+    def _serve(self, now: float) -> None:
+        """Begin what comes next, unless the server is busy; what takes no time is done at once."""
+        while not self._busy:
+            if self._work is None:
+                if not self._waiting:
+                    return
+                packet, arrived = self._waiting.popleft()
+                self._work = _Work(arrived, iter(self._server.on_packet(packet, now)))
+            work = self._work
+            takes_s = self._server_s[min(work.given, len(self._server_s) - 1)]
+            if self._waiting and work.labelled and takes_s:
+                # Its levels would come after the next keyframe was made, and keep that one waiting.
+                self._work = None
+                continue
+            answer = next(work.answers, None)
+            if answer is None:
+                self._work = None
+                continue
+            work.given += 1
+            work.labelled = isinstance(answer, PlanUpdate) and answer.labels is not None
+            done = now + takes_s
             if not isinstance(answer, Notice):
-                answer = replace(answer, server_s=at - now)
-            self._at(at, "answer", answer)
-        self._server_free_s = at
+                answer = replace(answer, server_s=done - work.arrived_s)
+            self._at(done, "answer", answer)
+            if takes_s:
+                self._busy = True
+                self._at(done, "free", None)
 
     def _send(
         self, direction: Literal["up", "down"], message: Packet | Feedback, now: float

@@ -29,17 +29,20 @@ class System:
         "module:name" of a callable ``(model, tables, **options) -> Server``.
     edge_options, server_options : mapping
         What makes this system of a more general one.
+    levels : bool
+        Whether its server chooses levels, and takes the option `sensitivity`.
     """
 
     edge: str
     server: str
     edge_options: Mapping[str, Any] = field(default_factory=dict)
     server_options: Mapping[str, Any] = field(default_factory=dict)
+    levels: bool = False
 
 
 #: What a `Hello` may ask for.
 SYSTEMS: Mapping[str, System] = {
-    "stac": System("stac.edge:StacEdge.from_welcome", "stac.server:StacServer"),
+    "stac": System("stac.edge:StacEdge.from_welcome", "stac.server:StacServer", levels=True),
     "grace": System(
         "stac.edge:StacEdge.from_welcome",
         "stac.server:StacServer",

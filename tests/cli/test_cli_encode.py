@@ -481,3 +481,19 @@ def test_closed_stdout(folder, command, tiny_tables):
         assert "Traceback" not in done.err
         assert "Exception ignored" not in done.err
         assert done.code == 1
+
+
+def test_class_weights(folder, run, tiny):
+    from rdct.vision import models
+
+    names_ = models.load(tiny).class_names
+    assert run("street.png", "--sensitivity", "margin", "-o", "plain.rdct").code == 0
+    (folder / "weights.json").write_text(json.dumps({names_[0]: 50}))
+    argv = ("street.png", "--sensitivity", "margin", "--class-weights", "weights.json", "-o", "weighted.rdct")
+    assert run(*argv).code == 0
+    assert (folder / "plain.rdct").read_bytes() != (folder / "weighted.rdct").read_bytes()
+    (folder / "weights.json").write_text('{"no such": 1}')
+    done = run(*argv, "-f")
+    assert done.code == 2 and "--class-weights weights.json: weights.json: no class 'no such'" in done.err
+    done = run("street.png", "--class-weights", "none.json", "-f")
+    assert done.code == 2 and "--class-weights none.json: " in done.err

@@ -35,6 +35,7 @@ pytest.importorskip("grpc", reason="needs rdct[rpc]")
         (["--port", "0", "--max-sessions", "0"], "'0' is not a number of sessions"),
         (["--port", "0", "--max-pixels", "0"], "'0' is not a number of pixels"),
         (["--port", "0", "-q", "50", "--budget", "1"], "not allowed with argument"),
+        (["--port", "0", "--sensitivity", "sea"], "invalid choice: 'sea'"),
         (["--port", "0", "--tables", "none.rdts"], "--tables none.rdts: no table set 'none.rdts'"),
         (["--port", "0", "--model", "none.py:make"], "--model none.py:make: "),
     ],

@@ -36,6 +36,12 @@ ENCODE_CASES = [
     (["street.png", "--no-model", "--paper"], "--paper cannot go with --no-model"),
     (["street.png", "--no-model", "--gradient-at", "raw"], "--gradient-at cannot go with --no-model"),
     (["street.png", "--no-model", "--sensitivity", "fisher"], "--sensitivity cannot go with --no-model"),
+    (
+        ["street.png", "--no-model", "--class-weights", "balanced"],
+        "--class-weights cannot go with --no-model",
+    ),
+    (["street.png", "--probes", "4"], "--probes needs --sensitivity fisher or margin"),
+    (["street.png", "--paper", "--class-weights", "balanced"], "--class-weights cannot go with --paper"),
     (["street.png", "--paper", "--sensitivity", "fisher"], "--paper fixes --sensitivity gradient"),
     (["street.png", "--sensitivity", "sea"], "invalid choice: 'sea'"),
     (["street.png", "--format", "jpeg", "--paper"], "--paper cannot go with --format jpeg"),

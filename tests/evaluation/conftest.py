@@ -77,6 +77,7 @@ def tables(tmp_path) -> str:
         mean_gradient=2 * budget / (coefficients * steps),
         mean_coefficient=np.full((3, 8, 8), 4.0),
         coefficients=coefficients,
+        class_shares=[6, 3, 1],
         budget=budget,
         rho=4.0,
         calibration={"regions": {10: 4.0, 95: 0.25}, "uniform": {10: 4.0, 95: 0.25}},

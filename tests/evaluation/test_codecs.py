@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+import codec
 from rdct.evaluation import codecs
 from rdct.evaluation.measure import make_setup
 from rdct.vision.metrics import psnr
@@ -71,3 +72,28 @@ def test_missing_tables_are_absent():
 def test_unknown_row():
     with pytest.raises(ValueError, match="jpeg-turbo-444"):
         codecs.build("jpeg2000", codecs.Setup())
+
+
+def test_balanced_row_needs_counted_classes(toy, tables):
+    from dataclasses import replace
+
+    setup = make_setup(toy, tables)
+    bare = replace(setup, tables=replace(setup.tables, class_shares=None))
+    with pytest.raises(codecs.Absent, match="stac-tables classes"):
+        codecs.build("stac-fisher-balanced", bare)
+
+
+def test_rows_of_second_order_differ_in_levels_alone(toy, tables, pictures):
+    from rdct.evaluation.pictures import read_picture
+
+    setup = make_setup(toy, tables)
+    image = read_picture(sorted(pictures[0].iterdir())[0])
+    streams, maps = set(), set()
+    for name in ("stac-fisher-context", "stac-margin", "stac-fisher-balanced"):
+        system = codecs.build(name, setup)
+        data = system.encode(image, 1.0)
+        header = codec.read_header(data)
+        assert (header.scale, header.entropy) == (1.0, "context")
+        streams.add(data)
+        maps.add(header.level_map.tobytes())
+    assert len(streams) == len(maps) == 3

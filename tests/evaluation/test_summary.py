@@ -145,3 +145,52 @@ def test_markdown_goes_between_its_markers(tmp_path):
     assert page.read_text() == "top\n<!-- begin a -->\nnewer\n<!-- end a -->\nbottom\n"
     with pytest.raises(ValueError, match="begin b"):
         text.insert(page, "b", "new")
+
+
+def test_iou_by_class_by_hand(tmp_path):
+    """Pooled over the pictures, and read between two points linearly in log rate."""
+    write(tmp_path, {"jpeg-turbo-444": 1.0, "grace": 0.5}, class_names=["road", "pole"])
+    found = of(tmp_path, accuracies=(0.97,))
+    (group,) = summary.groups(tmp_path)
+    first = found["rows"][0]
+    matrix = next(c for c in group.curves if c.label == "jpeg-turbo-444").raw[:, 3].sum(0)
+    hit = matrix[0, 0], matrix[1, 1]
+    unions = matrix[0].sum() + matrix[1, 0], matrix[1].sum() + matrix[0, 1]
+    expected = [hit[0] / unions[0], hit[1] / unions[1]]
+    point = first["points"][3]
+    assert point["class_iou"]["raw"] == pytest.approx(expected, abs=1e-6)
+    assert point["class_iou"]["truth"] is None
+    rate = first["bpp"][0]
+    left = [p for p in first["points"] if p["bpp"] <= rate][-1]
+    right = next(p for p in first["points"] if p["bpp"] > rate)
+    share = np.log(rate / left["bpp"]) / np.log(right["bpp"] / left["bpp"])
+    between = [
+        (1 - share) * a + share * b
+        for a, b in zip(left["class_iou"]["raw"], right["class_iou"]["raw"], strict=True)
+    ]
+    assert first["class_iou"][0]["raw"] == pytest.approx(between, abs=1e-5)
+    # A system of half the bits at the same labels has the same IoU at equal agreement.
+    assert found["rows"][1]["class_iou"][0]["raw"] == pytest.approx(between, abs=1e-5)
+    for shown in (text.as_text(found, per_class=True), text.as_markdown(found, per_class=True)):
+        assert "IoU of each class, per cent against raw, at agreement 0.97" in shown
+        assert "road" in shown and "pole" in shown and f"{100 * between[1]:.1f}" in shown
+    assert "IoU of each class" not in text.as_text(found)
+
+
+def test_iou_by_class_where_nothing_can_be_said(tmp_path):
+    write(tmp_path, {"jpeg-turbo-444": 1.0}, absent={"jxl": "not here"})
+    found = of(tmp_path, accuracies=(0.9999,))
+    assert found["rows"][0]["class_iou"] == [None] and found["rows"][1]["class_iou"] == []
+    assert "IoU of each class" not in text.as_text(found, per_class=True)
+
+
+def test_a_class_that_nobody_has_has_no_iou():
+    from rdct.evaluation.classes import class_iou, iou_at
+
+    matrix = np.array([[[[8.0, 2, 0, 0], [1, 9, 0, 0], [0, 0, 0, 0]]]])
+    curve = type("Curve", (), {"raw": matrix, "truth": matrix[..., :2, [0, 1, 3]]})()
+    found = class_iou(curve)
+    assert found["raw"] == [[round(8 / 11, 6), 0.75, None]]
+    assert found["truth"] == [[round(8 / 11, 6), 0.75]]
+    assert iou_at(found["raw"], np.array([1.0]), 1.0)[2] is None
+    assert iou_at(found["raw"], np.array([1.0]), None) is None

@@ -15,6 +15,7 @@ from grace import UnreachableError, build_table_set, coefficient_gradients, regi
 from grace.accuracy import Demand, parse_demand  # noqa: E402
 from grace.bands import AC_SYMBOLS  # noqa: E402
 from grace.calibrate import SizeCurve  # noqa: E402
+from grace.classes import balanced_weights  # noqa: E402
 from grace.sensitivity import nearest_levels  # noqa: E402
 from rdct.vision import metrics, models  # noqa: E402
 
@@ -208,6 +209,8 @@ def test_demand_out_of_reach(pictures):
 
 def test_network_that_does_not_react(pictures):
     class Dull(torch.nn.Module):
+        class_names = ("a", "b")
+
         def forward(self, x):
             return torch.cat((x[:, :1] * 0 + 5, x[:, 1:2] * 0), 1)
 
@@ -223,6 +226,7 @@ def test_wrong_arguments(model, pictures):
         (dict(accuracy=("speed", 1)), "accuracy is agreement or miou_drop"),
         (dict(accuracy=("agreement", 1.5)), "between 0 and 1"),
         (dict(limit=0), "limit"),
+        (dict(class_weights="even"), "class_weights must be 'balanced' or numbers, got 'even'"),
     ):
         with pytest.raises(ValueError, match=message):
             build_table_set(model, pictures, **kwargs)
@@ -253,3 +257,20 @@ def test_size_curve_answers_only_what_it_measured():
         assert abs(curve.bytes_at(scale) / size - 1) < 0.03
     assert abs(curve.bytes_at(curve.scale_for(90_000)) / 90_000 - 1) < 0.005
     assert len(measured) == len(set(measured)) < 40
+
+
+def test_classes_are_counted_and_weighted(model, pictures, tables):
+    """The shares are those of the labels; weights move gradients, and the demand is met all the same."""
+    labels = [models.labels(model, picture) for picture in pictures]
+    counts = np.bincount(np.ravel(labels), minlength=4)
+    np.testing.assert_allclose(tables.class_shares, counts / counts.sum(), rtol=1e-12)
+    weighted = build_table_set(model, pictures, accuracy=("agreement", 0.97), class_weights="balanced")
+    weights = balanced_weights(counts)
+    found = [coefficient_gradients(model, picture, class_weights=weights) for picture in pictures]
+    expected = np.mean([one.mean_magnitude() for one in found], 0)
+    np.testing.assert_allclose(weighted.mean_gradient, expected, rtol=1e-6)
+    assert not np.allclose(weighted.mean_gradient, tables.mean_gradient, rtol=1e-3)
+    assert weighted.provenance["class_weights"] == "balanced" and weighted.provenance["reached"] >= 0.97
+    assert "class_weights" not in tables.provenance
+    given = build_table_set(model, pictures, accuracy=("agreement", 0.97), class_weights=weights)
+    assert given.id == weighted.id

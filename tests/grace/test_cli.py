@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -243,3 +244,38 @@ def test_importing_grace_does_not_import_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_classes_are_counted_into_a_set(folder, built, tmp_path, capsys):
+    from rdct.vision import models
+
+    bare = NetworkTables.load(built)
+    shares = bare.class_shares
+    path = tmp_path / "bare.rdts"
+    dataclasses.replace(bare, class_shares=None).save(path)
+    spec = f"{folder / 'toy.py'}:make"
+    command = ["classes", str(path), "--model", spec, "--images", str(folder / "images"), "-o", str(path)]
+    assert main(command) == 1 and "-f replaces it" in capsys.readouterr().err
+    assert main([*command, "-f"]) == 0
+    names = models.load(spec).class_names
+    assert f"{names[0]}: {100 * shares[0]:.2f} %" in capsys.readouterr().err
+    found = NetworkTables.load(path)
+    np.testing.assert_allclose(found.class_shares, shares)
+    assert found.id == bare.id and found.provenance == bare.provenance
+
+
+def test_classes_of_another_network_are_not_counted(folder, built, tmp_path, capsys):
+    command = ["classes", str(built), "--images", str(folder / "images"), "-o", str(tmp_path / "x.rdts")]
+    assert main(command) == 2
+    assert "was made for" in capsys.readouterr().err
+
+
+def test_class_weights_from_a_file(folder, tmp_path, capsys):
+    weights = tmp_path / "weights.json"
+    weights.write_text('{"nothing": 2}')
+    assert main(arguments(folder, "-o", tmp_path / "x.rdts", "--class-weights", weights)) == 2
+    assert "no class 'nothing'" in capsys.readouterr().err
+    weights.write_text("[1, 2, 3, 4]")
+    path = tmp_path / "weighted.rdts"
+    assert main(arguments(folder, "-o", path, "--class-weights", weights)) == 0
+    assert NetworkTables.load(path).provenance["class_weights"] == [1, 2, 3, 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,25 @@ def test_round_trip(tables, tmp_path):
     assert codec.TableSet.load(path) == tables.table_set
     assert [p.name for p in tmp_path.iterdir()] == ["t.rdts"]
     assert path.stat().st_mode & 0o777 == 0o644 or path.stat().st_mode & 0o600 == 0o600
+
+
+def test_class_shares_are_optional(tables, tmp_path):
+    """Files of before they were counted still load; where they are there, they come back as shares."""
+    assert tables.class_shares is None and "class_shares" not in tables.to_json()
+    path = tmp_path / "t.rdts"
+    tables.save(path)
+    assert "class_shares" not in path.read_text() and NetworkTables.load(path).class_shares is None
+    counted = replace(tables, class_shares=[3, 1, 0])
+    assert counted.class_shares.tolist() == counted.to_json()["class_shares"] == [0.75, 0.25, 0]
+    counted.save(path)
+    found = NetworkTables.load(path)
+    assert found.class_shares.tolist() == [0.75, 0.25, 0] and found.id == tables.id
+    for wrong in ([0, 0], [1, -1], [[1, 2]], [1, np.nan]):
+        with pytest.raises(ValueError, match="class_shares must be numbers from 0"):
+            replace(tables, class_shares=wrong)
+    path.write_text(path.read_text().replace("[0.75, 0.25, 0.0]", '"many"'))
+    with pytest.raises(ValueError, match="damaged table set"):
+        NetworkTables.load(path)
 
 
 def test_steps_are_those_of_the_formula(tables):
@@ -189,6 +209,11 @@ def test_each_flipped_bit_of_the_set_is_noticed(tables, tmp_path):
         with pytest.raises(ValueError):
             NetworkTables.load(path)
         data[at] ^= 1
+
+
+def test_the_shipped_set_counted_its_classes():
+    shares = load_tables("bisenet-camvid").class_shares
+    assert shares.shape == (11,) and shares.sum() == pytest.approx(1) and shares.min() > 0
 
 
 def test_load_tables(tables, tmp_path):

@@ -115,6 +115,57 @@ def test_packets_wait_for_a_busy_server():
     assert [at for at, _ in server.taken] == pytest.approx([0.0, 0.25, 0.5])
 
 
+class Listening(EveryFrame):
+    """Releases nothing before its patience ends, so that every answer arrives."""
+
+    def __init__(self):
+        super().__init__(patience=2.0)
+
+    def on_feedback(self, feedback, now):
+        self.heard.append((now, feedback))
+        return []
+
+
+def told(records):
+    """Which keyframe's labels or levels left the server when."""
+    down = [one for one in records if isinstance(one, Transfer) and one.direction == "down"]
+    return [
+        (one.message.keyframe, "levels" if one.message.labels is None else "labels", round(one.sent_s, 9))
+        for one in down
+    ]
+
+
+def test_a_waiting_keyframe_is_labelled_before_levels_of_an_earlier_one():
+    """Frames every 0.1 s, labels 0.15 s, levels 0.3 s: 2 waits when 1 is labelled, and 3 when 2 is."""
+    _, server, records = run(3, edge=Listening(), server_s=(0.15, 0.3))
+    assert told(records) == [
+        (1, "labels", 0.15),
+        (2, "labels", 0.3),
+        (3, "labels", 0.45),
+        (3, "levels", 0.75),
+    ]
+    assert [at for at, _ in server.taken] == pytest.approx([0.0, 0.15, 0.3])
+
+
+def test_levels_that_have_begun_are_finished():
+    """2 comes while the levels of 1 are computed, and waits for no more than those."""
+    _, _, records = run(2, edge=Listening(), server_s=(0.05, 0.2))
+    assert told(records) == [
+        (1, "labels", 0.05),
+        (1, "levels", 0.25),
+        (2, "labels", 0.3),
+        (2, "levels", 0.5),
+    ]
+    answers = [one.message for one in records if isinstance(one, Transfer) and one.direction == "down"]
+    # From its arrival, the wait included.
+    assert [one.server_s for one in answers] == pytest.approx([0.05, 0.25, 0.2, 0.4])
+
+
+def test_a_server_without_delay_answers_all():
+    _, _, records = run(3, edge=Listening(), server_s=0.0)
+    assert [what for _, what, _ in told(records)] == ["labels", "levels"] * 3
+
+
 def test_frames_wait_for_a_busy_edge_and_none_is_dropped():
     tally = Tally()
     _, _, records = run(4, edge_s=0.25, tally=tally)

@@ -238,6 +238,11 @@ def test_generic_ladder_quality_is_libjpegs():
         ({"sensitivity": "sea"}, ValueError, "sensitivity is 'sea'"),
         ({"sensitivity": "fisher", "mode": "floor"}, ValueError, "'fisher' knows 'closest' only"),
         ({"sensitivity": "fisher", "paper": True}, ValueError, "paper=True fixes sensitivity to 'gradient'"),
+        ({"sensitivity": "margin", "mode": "floor"}, ValueError, "'margin' knows 'closest' only"),
+        ({"probes": 4}, ValueError, "a gradient is exact and has no probes; leave out probes=4"),
+        ({"sensitivity": "margin", "probes": 0}, ValueError, "probes must be at least 1, got 0"),
+        ({"class_weights": np.ones(4), "paper": True}, ValueError, "paper=True counts all pixels alike"),
+        ({"class_weights": np.ones(3)}, ValueError, "class_weights must be . numbers from 0"),
         ({"region_blocks": 9}, ValueError, "region_blocks is 9, outside 1..8"),
         ({"image": np.zeros((4, 4, 3))}, TypeError, "image must be a uint8 array, got float64"),
         ({"image": np.zeros((4, 4, 2), np.uint8)}, ValueError, r"image must be RGB \[H, W, 3\] or grey"),
@@ -308,3 +313,27 @@ def test_fisher_levels_step_by_step(picture, model, tables, gradient_at):
     assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
     assert done.sensitivity_s > 0
     assert done.data != encode_image(picture, model, tables, scale=1.5).data
+
+
+def test_margin_levels_and_class_weights_step_by_step(picture, model, tables):
+    from grace import fisher_sensitivity, margin_sensitivity
+    from stac import equal_error_levels
+
+    middle = codec.QuantPlan(tables.table_set, np.full(codec.map_shape(HEIGHT, WIDTH), 8), scale=1.5)
+    seen = codec.decode(codec.encode(picture, middle))
+    classes = len(model.class_names)
+    weights = np.linspace(0.1, 5, classes)
+    data = set()
+    for name, measure in (("fisher", fisher_sensitivity), ("margin", margin_sensitivity)):
+        for class_weights in (None, weights):
+            done = encode_image(
+                picture, model, tables, scale=1.5, sensitivity=name, class_weights=class_weights
+            )
+            chosen = equal_error_levels(measure(model, seen, class_weights=class_weights), tables, scale=1.5)
+            assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
+            data.add(done.data)
+    assert len(data) == 4
+    done = encode_image(picture, model, tables, scale=1.5, sensitivity="fisher", probes=3)
+    chosen = equal_error_levels(fisher_sensitivity(model, seen, probes=3), tables, scale=1.5)
+    np.testing.assert_array_equal(done.selection.level_map, chosen.level_map)
+    assert done.data not in data

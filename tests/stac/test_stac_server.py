@@ -12,6 +12,7 @@ import codec
 from rdct.offload import Hello, Limits, Notice, Packet, Server
 from rdct.offload.labels import decode_labels
 from stac import StacServer, generic_ladder, select_levels
+from stac.server import KEPT_PASSES
 
 torch = pytest.importorskip("torch", reason="the server runs a network")
 
@@ -82,8 +83,64 @@ def test_labels_leave_before_gradients_are_computed(network, tables, image, diar
     assert "backward" not in diary and diary.count("forward") == 1
     second = next(answers)
     assert second.labels is None and second.level_map is not None
-    assert diary[-1] == "backward"
+    # Backward from the pass that the labels came from.
+    assert diary == ["forward", "backward"]
     assert list(answers) == []
+
+
+@pytest.mark.parametrize("sensitivity", ["gradient", "fisher", "margin"])
+def test_levels_of_every_sensitivity_come_from_one_pass(network, tables, image, diary, sensitivity):
+    from grace import Look
+    from stac.sensitivity import levels_by, sensitivity_of
+
+    sent = packet(image, tables)
+    _, levels = StacServer(network, tables, sensitivity=sensitivity).on_packet(sent, 0.0)
+    assert diary == ["forward", "backward"]
+    look = Look(network, codec.decode(sent.payload, table_sets=[tables.table_set]))
+    expected = levels_by(sensitivity, sensitivity_of(sensitivity, look), tables).level_map
+    assert np.array_equal(codec.decode_level_map(levels.level_map, expected.shape, 16), expected)
+
+
+def test_more_probes_are_more_backward_passes(network, tables, image, diary):
+    list(StacServer(network, tables, sensitivity="fisher", probes=3).on_packet(packet(image, tables), 0.0))
+    assert diary == ["forward", "backward", "backward", "backward"]
+
+
+def test_sensitivities_do_not_choose_alike(network, tables, image):
+    maps = set()
+    for sensitivity in ("gradient", "fisher", "margin"):
+        _, levels = StacServer(network, tables, sensitivity=sensitivity).on_packet(packet(image, tables), 0.0)
+        maps.add(levels.level_map)
+    assert len(maps) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"sensitivity": "sea"}, "sensitivity is 'sea'; use 'gradient', 'fisher' or 'margin'"),
+        ({"probes": 2}, "a gradient is exact and has no probes"),
+        ({"sensitivity": "margin", "mode": "floor"}, "'margin' knows 'closest' only"),
+    ],
+)
+def test_a_server_refuses_what_it_does_not_know(network, tables, options, says):
+    with pytest.raises(ValueError, match=says):
+        StacServer(network, tables, **options)
+
+
+def test_few_passes_are_kept_and_given_back(network, tables, image, diary):
+    """Beyond so many sessions between labels and levels the network runs again; nothing is lost."""
+    sent = packet(image, tables)
+    held = [iter(StacServer(network, tables).on_packet(sent, 0.0)) for _ in range(KEPT_PASSES + 1)]
+    labels = {next(one).labels for one in held}
+    levels = {next(one).level_map for one in held}
+    assert len(labels) == len(levels) == 1
+    assert diary.count("forward") == KEPT_PASSES + 2
+    # Dropped between the two, as a server does where the next keyframe waits already.
+    diary.clear()
+    for _ in range(KEPT_PASSES + 1):
+        next(iter(StacServer(network, tables).on_packet(sent, 0.0)))
+    list(StacServer(network, tables).on_packet(sent, 0.0))
+    assert diary.count("forward") == KEPT_PASSES + 2 and diary.count("backward") == 1
 
 
 @pytest.mark.parametrize("subsampling", ["444", "420"])

@@ -176,6 +176,8 @@ def _families() -> dict[str, tuple[str, str]]:
         "stac-paper": (own, "StacPaper"),
         "stac-fisher": (own, "StacFisher"),
         "stac-fisher-context": (own, "StacFisherContext"),
+        "stac-margin": (own, "StacMargin"),
+        "stac-fisher-balanced": (own, "StacFisherBalanced"),
         "default": (own, "Default"),
         "default-jpeg": (own, "DefaultJpeg"),
     }

@@ -206,6 +206,38 @@ class StacFisherContext(StacFisher):
     entropy = "context"
 
 
+class StacMargin(StacFisherContext):
+    """Levels by how near labels are to changing: `stac-encode --sensitivity margin`."""
+
+    name = "stac-margin"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.settings = self.settings.replace("sensitivity fisher", "sensitivity margin")
+
+    def _steered(self, image: np.ndarray, modes: tuple[str | None, ...], **options: Any) -> Coded:
+        return super()._steered(image, modes, **(options | {"sensitivity": "margin"}))
+
+
+class StacFisherBalanced(StacFisherContext):
+    """`stac-fisher-context` with all classes counting alike, however few pixels they have."""
+
+    name = "stac-fisher-balanced"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        from grace.classes import BALANCED, class_weights_of
+
+        try:
+            self._weights = class_weights_of(BALANCED, setup.model, self.tables.class_shares)
+        except ValueError as error:
+            raise Absent(str(error)) from None
+        self.settings = self.settings.replace("fisher at", "fisher --class-weights balanced at")
+
+    def _steered(self, image: np.ndarray, modes: tuple[str | None, ...], **options: Any) -> Coded:
+        return super()._steered(image, modes, class_weights=self._weights, **options)
+
+
 class Default(StacPaper):
     """What `stac-encode -q` writes when nothing else is asked for."""
 
