@@ -594,7 +594,9 @@ def test_each_rule_of_canonical_bytes(rule, data):
 
 
 def test_every_rule_of_the_c_core_is_tested():
-    sources = [path for path in (Path(__file__).parents[2] / "csrc").rglob("*.c") if path.parent.name != "fuzz"]
+    sources = [
+        path for path in (Path(__file__).parents[2] / "csrc").rglob("*.c") if path.parent.name != "fuzz"
+    ]
     if not sources:
         pytest.skip("needs the C sources, which are not beside an installed wheel")
     text = "".join(path.read_text("utf-8") for path in sources)
@@ -609,6 +611,7 @@ def test_every_rule_of_the_c_core_is_tested():
         "roi", "no_output", "coefficients", "threads", "tables_by_id", "jpeg_tables_by_id", "format", "entropy_context",
         "map_shape", "map_level", "scale", "log_tables", "log_form", "table_step", "quality", "huffman_counts", "subsampling",
         "slice_size", "slice_bytes", "capacity", "jpeg_refine", "refine_limit",
+        "effort", "effort_refine", "effort_quantize",
     }  # fmt: skip
     tested = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     untested = {rule for rule in rules - not_from_python if f'"{rule}"' not in tested}
