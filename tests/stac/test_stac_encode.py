@@ -230,6 +230,8 @@ def test_generic_ladder_quality_is_libjpegs():
         ({"paper": True, "model": None}, ValueError, "paper=True needs a model"),
         ({"paper": True, "subsampling": "420"}, ValueError, "paper=True fixes subsampling to '444'"),
         ({"paper": True, "gradient_at": "raw"}, ValueError, "paper=True fixes gradient_at to 'decoded'"),
+        ({"paper": True, "effort": 1}, ValueError, "paper=True fixes effort to 0"),
+        ({"effort": 4}, ValueError, "effort must be 0..3, got 4"),
         ({"paper": True, "mode": "floor"}, ValueError, "paper=True fixes mode to 'closest'"),
         ({"format": "png"}, ValueError, "format is 'png'; use 'rdct' or 'jpeg'"),
         ({"format": "jpeg", "tables_mode": "id"}, ValueError, "a JPEG file carries its tables"),
