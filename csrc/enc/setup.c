@@ -101,7 +101,6 @@ static int setup_search(RdctEncoder *encoder, RdctRdoBlockFn *choose, RdctError 
     RdctSearch *search = (RdctSearch *)(void *)memory; /* descending alignment */
     search->whole = (RdctRowWork *)(void *)(search + 1);
     search->tables = (RdctRdoTable *)(void *)(search->whole + threads);
-    encoder->base = (uint16_t *)(void *)(search->tables + tables);
     for (size_t i = 0; i < threads; i++)
         rdct_row_work_init(&search->whole[i], &encoder->layout, 0, memory + front + i * each);
     rdct_search_init(search, choose);
@@ -111,6 +110,7 @@ static int setup_search(RdctEncoder *encoder, RdctRdoBlockFn *choose, RdctError 
 
 static int setup_stock(RdctEncoder *encoder, RdctError *err) {
     RDCT_TRY(setup_search(encoder, rdct_rdo_block, err));
+    encoder->base = (uint16_t *)(void *)(encoder->search->tables + 3 * encoder->plan->set->levels); /* behind them */
     rdct_stock_base(encoder->base, encoder->plan, encoder->steps);
     for (int t = 0; t < 3 * encoder->plan->set->levels; t++) {
         const uint16_t *base = encoder->base + 64 * (t % 3);
@@ -131,7 +131,6 @@ int rdct_encoder_setup_effort(RdctEncoder *encoder, int effort, int stock, RdctE
     } else if (effort > 1) {
         const int best = effort == RDCT_MAX_EFFORT, by_context = best && encoder->options->entropy == RDCT_CONTEXT;
         RDCT_TRY(setup_search(encoder, by_context ? NULL : best ? rdct_rdo_block : rdct_rdo_block_once, err));
-        encoder->base = NULL;
         for (int t = 0; t < tables; t++)
             rdct_rdo_table_init(&encoder->search->tables[t], encoder->steps + 64 * t, encoder->steps + 64 * t, PRICE_OF_EFFORT);
     }
