@@ -88,7 +88,7 @@ def quantizer_differs():
 
 def rdo_misses(unsigned seed=0, int blocks=300):
     """int: the first random block (from 1) for which the search of enc/rdo.h does not find the least cost that
-    trying everything finds; 0 = none.
+    trying everything finds, or weighing once finds more than rounding costs; 0 = none.
     """
     cdef int block
     with nogil:

@@ -7,6 +7,7 @@ MAX_LEVELS: Final[int]
 MAX_BANDS: Final[int]
 MAX_REGION_BLOCKS: Final[int]
 MAX_SIDE: Final[int]
+MAX_EFFORT: Final[int]
 MAX_STEP: Final[int]
 SCALE_ONE: Final[int]
 SKIP: Final[int]
@@ -18,7 +19,7 @@ SAMPLE_TYPES: Final[dict[str, int]]
 
 _Arrays = tuple[np.ndarray, ...]
 _Shapes = tuple[tuple[int, ...], ...]
-_EncodeOptions = tuple[int, int, int, int, int, "BaseView | None", int]
+_EncodeOptions = tuple[int, int, int, int, int, "BaseView | None", int, int]
 
 @final
 class Buffer:
@@ -125,7 +126,7 @@ class Context:
         want_stats: bool = False,
     ) -> tuple[Any, dict[str, Any] | None]: ...
     def encode_planes(self, image: np.ndarray, subsampling: int) -> _Arrays: ...
-    def quantize(self, image: np.ndarray, plan: PlanView, subsampling: int) -> _Arrays: ...
+    def quantize(self, image: np.ndarray, plan: PlanView, subsampling: int, effort: int) -> _Arrays: ...
     def decode(
         self,
         data: Any,

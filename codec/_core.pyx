@@ -30,6 +30,7 @@ MAX_LEVELS = rdct.RDCT_MAX_LEVELS
 MAX_BANDS = rdct.RDCT_MAX_BANDS
 MAX_REGION_BLOCKS = rdct.RDCT_MAX_REGION_BLOCKS
 MAX_SIDE = rdct.RDCT_MAX_SIDE
+MAX_EFFORT = rdct.RDCT_MAX_EFFORT
 MAX_STEP = rdct.RDCT_MAX_STEP
 SCALE_ONE = rdct.RDCT_SCALE_ONE
 SKIP = rdct.RDCT_SKIP
@@ -186,7 +187,7 @@ cdef class Context:
             self.busy = False
         return result
 
-    def quantize(self, image, PlanView plan not None, int subsampling):
+    def quantize(self, image, PlanView plan not None, int subsampling, int effort):
         """-> tuple of i16 [by,bx,8,8]."""
         cdef rdct.RdctError err
         cdef rdct.RdctImage c_image
@@ -198,7 +199,7 @@ cdef class Context:
         self.enter()
         try:
             with nogil:
-                status = rdct.rdct_quantize(self.handle, &c_image, &plan.c, subsampling, &coefficients, &err)
+                status = rdct.rdct_quantize(self.handle, &c_image, &plan.c, subsampling, effort, &coefficients, &err)
             check(status, &err)
         finally:
             self.busy = False

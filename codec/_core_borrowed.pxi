@@ -229,7 +229,8 @@ cdef class DecodeInput:
 
 
 cdef rdct.RdctEncodeOptions encode_options(tuple options) except *:
-    """options: (subsampling, format, entropy, tables_by_id, slice_rows, refine, refine_limit): integers, but refine a BaseView or None.
+    """options: (subsampling, format, entropy, tables_by_id, slice_rows, refine, refine_limit, effort): integers, but refine a BaseView
+    or None.
 
     The caller keeps `options`, and with it the base, until the call is over.
     """
@@ -237,7 +238,7 @@ cdef rdct.RdctEncodeOptions encode_options(tuple options) except *:
     cdef BaseView base = options[5]
     c.subsampling, c.format, c.entropy, c.tables_by_id, c.slice_rows = options[:5]
     c.refine = NULL if base is None else &base.c
-    c.refine_limit = options[6]
+    c.refine_limit, c.effort = options[6:]
     return c
 
 

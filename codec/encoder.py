@@ -59,7 +59,8 @@ def _options(
     slice_rows: int | None = None,
     refine: Any = None,
     refine_limit: Any = REFINE_LIMIT,
-) -> tuple[int, int, int, int, int, _core.BaseView | None, int]:
+    effort: int = 0,
+) -> tuple[int, int, int, int, int, _core.BaseView | None, int, int]:
     """The options of `encode` as RdctEncodeOptions has them; `known` sets serve to read `refine`."""
     c_format = arguments.choice("format", format, _core.FORMATS)
     c_entropy = arguments.choice("entropy", entropy, _core.ENTROPIES)
@@ -70,8 +71,11 @@ def _options(
     limit = limit_in_thousandths(refine_limit)
     if refine is not None and format == "jpeg":
         raise ValueError("refine needs format='rdct': JPEG has no refinement streams")
+    effort = arguments.integer("effort", effort, 0, _core.MAX_EFFORT)
+    if effort and refine is not None:
+        raise ValueError(f"effort must be 0 with refine, got {effort}: a refinement ends in plain rounding")
     base = None if refine is None else base_view(refine, known, MAX_PIXELS)
-    return subsampling, c_format, c_entropy, by_id, rows, base, limit
+    return subsampling, c_format, c_entropy, by_id, rows, base, limit, effort
 
 
 class Encoder(Worker):
@@ -109,6 +113,7 @@ class Encoder(Worker):
         entropy: str = "huffman",
         tables: str = "inline",
         slice_rows: int | None = None,
+        effort: int = 0,
         refine: Any = None,
         refine_limit: float | None = REFINE_LIMIT,
     ) -> bytes:
@@ -118,6 +123,7 @@ class Encoder(Worker):
             "entropy": entropy,
             "tables": tables,
             "slice_rows": slice_rows,
+            "effort": effort,
             "refine": refine,
             "refine_limit": refine_limit,
         }
@@ -182,13 +188,21 @@ class Encoder(Worker):
         planes = self._context.encode_planes(array, value)
         return Planes(planes, "grey" if array.ndim == 2 else subsampling, width, height, fraction_bits=3)
 
-    def quantize(self, image: Any, plan: QuantPlan, subsampling: str = "444") -> Coefficients:
+    def quantize(
+        self, image: Any, plan: QuantPlan, subsampling: str = "444", *, effort: int = 0
+    ) -> Coefficients:
         """As the function `quantize`."""
         array = arguments.image(image)
         value = arguments.subsampling(array, subsampling)
+        effort = arguments.integer("effort", effort, 0, _core.MAX_EFFORT)
+        if effort == _core.MAX_EFFORT:
+            raise ValueError(
+                f"effort must be 0..{effort - 1}, got {effort}, which depends on the entropy coder; "
+                "decode_coefficients of the stream says what it chose"
+            )
         height, width = array.shape[:2]
         plan = _plan(plan, height, width)
-        planes = self._context.quantize(array, plan._view, value)
+        planes = self._context.quantize(array, plan._view, value, effort)
         name = "grey" if array.ndim == 2 else subsampling
         return Coefficients(planes, plan.steps, plan.level_map, plan.region_blocks, name, width, height)
 
@@ -203,6 +217,7 @@ def encode(
     entropy: str = "huffman",
     tables: str = "inline",
     slice_rows: int | None = None,
+    effort: int = 0,
     refine: Any = None,
     refine_limit: float | None = REFINE_LIMIT,
     threads: int = 1,
@@ -242,6 +257,14 @@ def encode(
         is all). Slices are what threads, regions of interest and damage control work on. Default: from the
         size of the picture, with "context" four times as high. In a JPEG file: restart markers as often, by
         default none.
+    effort : int
+        0..3, how coefficients are quantised; any decoder reads the result. 0 rounds them. 1 rounds with dead
+        zones, wider for high frequencies, in the same time. 2 weighs the bits of each AC coefficient, by
+        the typical tables of T.81, against the error it leaves in units of its level's own step squared. 3
+        looks for the best of all: for Huffman codes over whole blocks, by code lengths learnt from a sample
+        of the picture; for contexts by what the model that codes the block has learnt by then. DC is only
+        rounded. In a JPEG file of many levels, which is always made by such a search, it changes nothing.
+        Must be 0 with `refine`.
     refine : Coefficients or bytes-like, optional
         What the receiver has of this picture: a stream sent before, or its coefficients. Makes a refinement
         stream (docs/bitstream.md, section 10): a region may then be coded as the difference to these, and
@@ -281,6 +304,7 @@ def encode(
         "entropy": entropy,
         "tables": tables,
         "slice_rows": slice_rows,
+        "effort": effort,
         "refine": refine,
         "refine_limit": refine_limit,
     }
@@ -386,6 +410,7 @@ def encode_coefficients(
         the picture. Default: those of `coefficients`.
     **options
         ``format``, ``entropy``, ``tables``, ``slice_rows``, ``refine``, ``refine_limit`` as in `encode`.
+        There is nothing left to do for an ``effort``: it must be 0.
     threads, cpu
         As in `encode`.
 
@@ -414,20 +439,29 @@ def encode_planes(image: Any, subsampling: str = "444", *, threads: int = 1, cpu
 
 
 def quantize(
-    image: Any, plan: QuantPlan, subsampling: str = "444", *, threads: int = 1, cpu: str = "auto"
+    image: Any,
+    plan: QuantPlan,
+    subsampling: str = "444",
+    *,
+    effort: int = 0,
+    threads: int = 1,
+    cpu: str = "auto",
 ) -> Coefficients:
     """The encoder up to its quantised coefficients.
 
-    ``encode_coefficients(quantize(image, plan, s), plan)`` is ``encode(image, plan, subsampling=s)``. SKIP
-    blocks are zero.
+    ``encode_coefficients(quantize(image, plan, s, effort=e), plan)`` is ``encode(image, plan, subsampling=s,
+    effort=e)``. SKIP blocks are zero.
 
     Parameters
     ----------
     image, plan, subsampling, threads, cpu
         As in `encode`.
+    effort : int
+        0..2 as in `encode`. What effort 3 chooses depends on the entropy coder:
+        ``decode_coefficients(encode(image, plan, effort=3))`` says what it was.
 
     Returns
     -------
     Coefficients
     """
-    return Encoder(threads=threads, cpu=cpu).quantize(image, plan, subsampling)
+    return Encoder(threads=threads, cpu=cpu).quantize(image, plan, subsampling, effort=effort)

@@ -39,8 +39,8 @@ def register(*, table_sets: Iterable[TableSet] = ()) -> None:
 
     Saving takes pictures of mode "RGB" or "L"; others are an `OSError`: convert them first. Of `encode` it
     takes the options ``quality``, ``plan``, ``subsampling`` (also written "4:2:0"), ``entropy``, ``tables``,
-    ``slice_rows`` and ``threads``; their errors are those of `encode`. Other options are ignored, as Pillow
-    does.
+    ``slice_rows``, ``effort`` and ``threads``; their errors are those of `encode`. Other options are ignored,
+    as Pillow does.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def _save(image: Any, fp: IO[bytes], filename: str | bytes) -> None:
 
     if image.mode not in ("L", "RGB"):
         raise OSError(f"cannot write mode {image.mode} as {_FORMAT}: convert to 'RGB' or 'L' first")
-    names = ("quality", "plan", "subsampling", "entropy", "tables", "slice_rows", "threads")
+    names = ("quality", "plan", "subsampling", "entropy", "tables", "slice_rows", "effort", "threads")
     options = {name: image.encoderinfo[name] for name in names if name in image.encoderinfo}
     if isinstance(options.get("subsampling"), str):
         options["subsampling"] = options["subsampling"].replace(":", "")

@@ -10,6 +10,7 @@ cdef extern from "rdct.h" nogil:
         RDCT_MAX_LEVELS
         RDCT_MAX_REGION_BLOCKS
         RDCT_MAX_SIDE
+        RDCT_MAX_EFFORT
         RDCT_MAX_STEP
         RDCT_MAX_BANDS
         RDCT_SKIP
@@ -109,6 +110,7 @@ cdef extern from "rdct.h" nogil:
         int32_t slice_rows
         const RdctBase *refine
         int32_t refine_limit
+        int32_t effort
 
     ctypedef struct RdctEncodeStats:
         int64_t total_bytes
@@ -212,7 +214,8 @@ cdef extern from "rdct.h" nogil:
     int rdct_take_output(RdctContext *ctx, uint8_t *out, size_t capacity, RdctError *err)
     int rdct_encode_bound(int width, int height, int subsampling, size_t *bound, RdctError *err)
     int rdct_encode_planes(RdctContext *ctx, const RdctImage *image, int subsampling, RdctPlanes *planes, RdctError *err)
-    int rdct_quantize(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, RdctCoefficients *out, RdctError *err)
+    int rdct_quantize(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, int effort, RdctCoefficients *out,
+                      RdctError *err)
 
     int rdct_read_header(const uint8_t *data, size_t size, RdctHeader *header, RdctError *err)
     int rdct_read_header_arrays(const uint8_t *data, size_t size, const RdctTableSet *const *sets, int set_count, uint16_t *tables,

@@ -205,6 +205,13 @@ def encode_parser() -> argparse.ArgumentParser:
         "the table set's own (fastest) (default: context; with --format jpeg and --paper huffman)",
     )
     stream.add_argument(
+        "--effort",
+        metavar="N",
+        type=number(0, 3, int, "an effort, an integer 0..3"),
+        help="how coefficients are quantised: 0 rounded, 1 with dead zones (as fast), 2 each weighed "
+        "against its bits, 3 searched for the fewest bits (default: 0)",
+    )
+    stream.add_argument(
         "--tables-by-id",
         action="store_true",
         help="write the table set's id only; stac-decode must have the set",

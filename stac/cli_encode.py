@@ -87,6 +87,7 @@ class _Encode(Command):
                 ("--gradient-at", args.gradient_at, "decoded"),
                 ("--sensitivity", args.sensitivity, "gradient"),
                 ("--entropy", args.entropy, "huffman"),
+                ("--effort", args.effort, 0),
             ):
                 if value not in (None, fixed):
                     raise UsageError(f"--paper fixes {option} {fixed}; leave out {option} {value}")
@@ -169,6 +170,7 @@ class _Encode(Command):
             region_blocks=args.regions or 3,
             paper=args.paper,
             entropy=args.entropy,
+            effort=args.effort or 0,
             tables_mode="id" if args.tables_by_id else "inline",
             threads=self.threads,
             cpu=args.cpu,

@@ -129,6 +129,7 @@ def encode_image(
     mode: Literal["closest", "floor"] = "closest",
     paper: bool = False,
     entropy: str | None = None,
+    effort: int = 0,
     tables_mode: Literal["inline", "id"] = "inline",
     threads: int = 1,
     cpu: str = "auto",
@@ -174,9 +175,9 @@ def encode_image(
         See `select_levels`; second-order sensitivities know "closest" only.
     paper : bool
         Hold to the paper: levels B/4..4B, 4:4:4, Huffman tables made for the picture, "closest",
-        gradients at the decoded picture. Anything else asked for along with it is an error.
-    entropy, threads, cpu
-        As in `codec.encode`.
+        gradients at the decoded picture, plain rounding. Anything else asked for along with it is an error.
+    entropy, effort, threads, cpu
+        As in `codec.encode`. Gradients are taken on a plainly rounded picture at every effort.
     tables_mode : {"inline", "id"}
         Whether the stream carries the table set or names it.
     raw_labels : numpy.ndarray, optional
@@ -200,7 +201,7 @@ def encode_image(
     if entropy is None:
         entropy = "huffman" if paper or format == "jpeg" else "context"
     if paper:
-        _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy)
+        _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy, effort)
         if class_weights is not None:
             raise ValueError("paper=True counts all pixels alike; leave out class_weights")
     if tables is None:
@@ -221,7 +222,7 @@ def encode_image(
         class_weights=class_weights,
         region_blocks=region_blocks,
         mode=mode,
-        encode_options={"entropy": entropy, "threads": threads, "cpu": cpu},
+        encode_options={"entropy": entropy, "effort": effort, "threads": threads, "cpu": cpu},
         tables_mode=tables_mode,
         raw_labels=raw_labels,
     )
@@ -255,7 +256,7 @@ def _check_options(
         raise ValueError(f"region_blocks is {region_blocks}, outside 1..8")
 
 
-def _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy) -> None:
+def _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy, effort) -> None:
     if model is None:
         raise ValueError("paper=True needs a model: the scheme is driven by its gradients")
     wanted = {
@@ -265,6 +266,7 @@ def _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, ent
         "sensitivity": (sensitivity, "gradient"),
         "mode": (mode, "closest"),
         "entropy": (entropy, "huffman"),
+        "effort": (effort, 0),
     }
     for name, (found, fixed) in wanted.items():
         if found != fixed:
@@ -420,7 +422,7 @@ class _Job:
 
         picture = self.image
         if not self.raw_gradient:
-            # Entropy coding does not change the pixels, so the plainest will do.
+            # How the file is coded and quantised is no business of the network's: the plainest will do.
             options = {name: self.encode_options[name] for name in ("threads", "cpu")}
             picture = self._decode(codec.encode(self.image, middle, subsampling=self.subsampling, **options))
         grey = self.image.ndim == 2

@@ -10,7 +10,7 @@
 /* A quantiser for one table, in zigzag order, all in 16 bits: with d = 8 * step,
  * q = ((((|c| + half) * reciprocal) >> 16) * scale) >> 16. quant.c says why that is exact. */
 typedef struct RdctQuantizer {
-    uint16_t half[64];       /* d / 2 */
+    uint16_t half[64];       /* d / 2, or less for a dead zone */
     uint16_t reciprocal[64]; /* 2^(16+s) / d, rounded up */
     uint16_t scale[64];      /* 2^(16-s) */
 } RdctQuantizer;
@@ -51,8 +51,9 @@ typedef struct RdctDsp {
 
 /* cpu: RdctCpu. Returns 0, or -1 if this machine or build lacks what was asked for. */
 int rdct_dsp_init(RdctDsp *dsp, int cpu);
-void rdct_quantizer_init(RdctQuantizer *quantizer, const uint16_t *steps); /* steps: natural order */
-void rdct_quantizer_init_keep(RdctQuantizer *quantizer);                   /* qcoef = coefficient, x 8 as it is */
+void rdct_quantizer_init(RdctQuantizer *quantizer, const uint16_t *steps);      /* steps: natural order */
+void rdct_quantizer_init_dead(RdctQuantizer *quantizer, const uint16_t *steps); /* AC with dead zones, for any of the kernels */
+void rdct_quantizer_init_keep(RdctQuantizer *quantizer);                        /* qcoef = coefficient, x 8 as it is */
 /* CRC-32C for whoever has no RdctDsp at hand (headers); the same value as every crc32c kernel. */
 uint32_t rdct_crc32c(const uint8_t *data, size_t size);
 

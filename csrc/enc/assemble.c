@@ -14,7 +14,7 @@ static int write_header(RdctEncoder *encoder, const RdctHuffmanLengths *huffman,
     const RdctLayout *layout = &encoder->layout;
     if (rdct_encoder_is_jpeg(encoder)) {
         const int interval = layout->slices > 1 ? layout->slice_rows * layout->region_blocks / layout->v_samp * layout->mcu_wide : 0;
-        const uint16_t *steps = encoder->stock != NULL ? encoder->stock->base : encoder->steps + 192 * encoder->plan->level_map[0];
+        const uint16_t *steps = encoder->base != NULL ? encoder->base : encoder->steps + 192 * encoder->plan->level_map[0];
         return rdct_jfif_write(layout, steps, huffman, interval, out, capacity, size, stats, err);
     }
     const RdctHeaderInput input = {

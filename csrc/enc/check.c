@@ -128,6 +128,14 @@ int rdct_check_options(const RdctEncodeOptions *options, const RdctPlan *plan, c
         FAIL("entropy", "entropy is %d, but must be 0..2", options->entropy);
     if (options->tables_by_id != 0 && options->tables_by_id != 1)
         FAIL("tables_by_id", "tables_by_id is %d, but must be 0 or 1", options->tables_by_id);
+    if (options->effort < 0 || options->effort > RDCT_MAX_EFFORT)
+        FAIL("effort", "effort is %d, but must be 0..%d", options->effort, RDCT_MAX_EFFORT);
+    if (options->effort > 0 && quantized)
+        FAIL("effort_given", "effort is %d, but must be 0 for coefficients, which are quantised already: encode the picture itself",
+             options->effort);
+    if (options->effort > 0 && options->refine != NULL)
+        FAIL("effort_refine", "effort is %d, but must be 0 in a refinement stream, which decodes to what plain rounding gives",
+             options->effort);
     if (options->entropy == RDCT_CONTEXT && options->format == RDCT_FORMAT_JPEG)
         return rdct_fail(err, RDCT_ERR_UNSUPPORTED, "entropy_context",
                          "a JPEG file holds Huffman codes: entropy must be huffman or huffman-fixed");

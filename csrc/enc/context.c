@@ -44,21 +44,19 @@ static void write_magnitude(RdctContextWriter *writer, RdctDistribution *a, Rdct
         put_rest(&writer->plain, over - RDCT_ESCAPE);
 }
 
-void rdct_context_write_block(RdctContextWriter *writer, const RdctRowPlace *place, const RdctModelSteps *steps, const RdctNeighbour *same,
-                              int chroma, const int16_t *qcoef, uint64_t nonzero) {
+void rdct_context_write_block(RdctContextWriter *writer, const RdctBlockContext *context, const RdctRowPlace *place,
+                              const RdctModelSteps *steps, int chroma, const int16_t *qcoef, uint64_t nonzero) {
     RdctBlockModel *model = writer->model;
     RdctNeighbour *own = &place->row[place->x];
-    RdctBlockContext context;
-    rdct_block_context(place, steps, same, &context);
-    write_dc(writer, &context, chroma, qcoef[0]);
-    const int end = write_end(writer, &context, chroma, nonzero);
+    write_dc(writer, context, chroma, qcoef[0]);
+    const int end = write_end(writer, context, chroma, nonzero);
     rdct_neighbour_begin(own, steps, qcoef[0], end);
     uint64_t signs = 0;
     int count = 0;
     for (int k = end; k > 0; k--) {
         const int magnitude = magnitude_of(qcoef[k]);
         RdctDistribution *a, *b;
-        rdct_model_distributions(model, &context, own->small, chroma, k, k == end, &a, &b);
+        rdct_model_distributions(model, context, own->small, chroma, k, k == end, &a, &b);
         write_magnitude(writer, a, b, magnitude, k == end);
         if (magnitude != 0) {
             rdct_neighbour_set(own, steps, k, magnitude);

@@ -15,8 +15,8 @@ typedef struct RdctContextWriter {
 /* Bytes one block may take of each: 2 + 64 symbols of at most 12 bits; 12 + 4 + 63 * (19 + 1) plain bits. */
 enum { RDCT_CONTEXT_SYMBOL_BYTES = 136, RDCT_CONTEXT_PLAIN_BYTES = 192 };
 
-/* qcoef: zigzag order; nonzero: bit k = place k. Leaves the block in place->row[x]. */
-void rdct_context_write_block(RdctContextWriter *writer, const RdctRowPlace *place, const RdctModelSteps *steps, const RdctNeighbour *same,
-                              int chroma, const int16_t *qcoef, uint64_t nonzero);
+/* What rdct_block_context says of the block; qcoef: zigzag order; nonzero: bit k = place k. Leaves the block in place->row[x]. */
+void rdct_context_write_block(RdctContextWriter *writer, const RdctBlockContext *context, const RdctRowPlace *place,
+                              const RdctModelSteps *steps, int chroma, const int16_t *qcoef, uint64_t nonzero);
 
 #endif

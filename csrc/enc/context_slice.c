@@ -4,6 +4,7 @@
 
 #include "common/status.h"
 #include "enc/context.h"
+#include "enc/context_search.h"
 #include "enc/encoder.h"
 
 enum { SHARED_CONTEXT = 9, SIZE_ROOM = 5 }; /* use of RdctContext.shared; bytes of a varint */
@@ -91,13 +92,14 @@ int rdct_context_setup(RdctEncoder *encoder, RdctError *err) {
     return RDCT_OK;
 }
 
-/* One block row of a component: qcoef, nonzero and level of its blocks. */
-static void write_blocks(const RdctContextSlices *context, Coder *coder, RdctContextWriter *writer, const RdctBlockRow *blocks, int c,
-                         int wide, int first, int above, RdctSymbolCounts *counts) {
+/* One block row of a component: qcoef, nonzero and level of its blocks, and with a search what they were before quantisation. */
+static inline void write_blocks(const RdctEncoder *encoder, Coder *coder, RdctContextWriter *writer, const RdctBlockRow *blocks,
+                                const RdctBlockRow *whole, int c, int first, int above, RdctSymbolCounts *counts) {
+    const RdctContextSlices *context = encoder->context;
     RdctNeighbour *row = coder->row[c];
-    RdctRowPlace place = {.row = row, .wide = wide, .above = above};
-    for (int x = 0; x < wide; x++) {
-        const int level = blocks->level[c][first + x], coded_above = above && row[x].coded;
+    RdctRowPlace place = {.row = row, .wide = encoder->layout.blocks_wide[c], .above = above};
+    for (int x = 0; x < place.wide; x++) {
+        const int b = first + x, level = blocks->level[c][b], coded_above = above && row[x].coded;
         const int16_t dc_above = coded_above ? row[x].dc : 0;
         place.x = x;
         if (level == RDCT_SKIP) {
@@ -105,15 +107,28 @@ static void write_blocks(const RdctContextSlices *context, Coder *coder, RdctCon
             counts->skipped++;
         } else {
             const RdctNeighbour *same = c == 2 && coder->row[1][x].coded ? &coder->row[1][x] : NULL;
-            const uint64_t nonzero = blocks->nonzero[c][first + x];
-            rdct_context_write_block(writer, &place, &context->steps[level * 3 + c], same, c > 0,
-                                     blocks->qcoef[c] + 64 * (ptrdiff_t)(first + x), nonzero);
+            const RdctModelSteps *steps = &context->steps[level * 3 + c];
+            int16_t *qcoef = blocks->qcoef[c] + 64 * (ptrdiff_t)b;
+            RdctBlockContext known;
+            rdct_block_context(&place, steps, same, &known);
+            if (whole != NULL)
+                rdct_context_choose(writer->model, &known, c > 0, &encoder->search->tables[level * 3 + c],
+                                    whole->qcoef[c] + 64 * (ptrdiff_t)b, qcoef, &blocks->nonzero[c][b]);
+            rdct_context_write_block(writer, &known, &place, steps, c > 0, qcoef, blocks->nonzero[c][b]);
             counts->blocks++;
-            counts->nonzero += rdct_popcount(nonzero);
+            counts->nonzero += rdct_popcount(blocks->nonzero[c][b]);
         }
         place.left_above_coded = coded_above;
         place.left_above_dc = dc_above;
     }
+}
+
+static void write_row(const RdctEncoder *encoder, Coder *coder, RdctContextWriter *writer, const RdctBlockRow *blocks,
+                      const RdctBlockRow *whole, int above, RdctSymbolCounts *counts) {
+    const RdctLayout *layout = &encoder->layout;
+    for (int c = 0; c < layout->components; c++)
+        for (int y = 0; y < (c == 0 ? layout->v_samp : 1); y++)
+            write_blocks(encoder, coder, writer, blocks, whole, c, y * layout->blocks_wide[c], above || y > 0, counts);
 }
 
 static uint8_t *put_size(uint8_t *out, size_t value) {
@@ -147,6 +162,7 @@ int rdct_context_code_slice(RdctEncoder *encoder, int slice, int worker, RdctErr
     const RdctContextSlices *context = encoder->context;
     Coder *coder = &context->coders[worker];
     const RdctBlockRow *blocks = &encoder->workers[worker].work.blocks;
+    RdctSymbolCounts *counts = &encoder->workers[worker].counts;
     RdctContextWriter writer = {.model = &coder->model};
     int first, last;
     coder->model = context->start;
@@ -155,12 +171,10 @@ int rdct_context_code_slice(RdctEncoder *encoder, int slice, int worker, RdctErr
     rdct_slice_mcu_rows(layout, slice, &first, &last);
     for (int mcu_row = first; mcu_row < last; mcu_row++) {
         RDCT_TRY(rdct_encoder_prepare_row(encoder, mcu_row, worker, err));
-        for (int c = 0; c < layout->components; c++) {
-            const int wide = layout->blocks_wide[c];
-            for (int y = 0; y < (c == 0 ? layout->v_samp : 1); y++)
-                write_blocks(context, coder, &writer, blocks, c, wide, y * wide, mcu_row > first || y > 0,
-                             &encoder->workers[worker].counts);
-        }
+        if (encoder->search != NULL && encoder->search->choose == NULL)
+            write_row(encoder, coder, &writer, blocks, &encoder->search->whole[worker].blocks, mcu_row > first, counts);
+        else
+            write_row(encoder, coder, &writer, blocks, NULL, mcu_row > first, counts);
     }
     const size_t symbols = rdct_symbol_encoder_finish(&writer.symbols);
     const uint8_t *end = rdct_bitwriter_finish(&writer.plain, 0, 0);

@@ -200,7 +200,7 @@ static int learn_rates(RdctEncoder *encoder, RdctError *err) {
     clear_counts(encoder);
     for (int y = 0; y < encoder->layout.mcu_high; y++)
         encoder->rows[y].tokens = NULL;
-    return rdct_stock_set_rates(encoder->stock, &sample, err);
+    return rdct_search_set_rates(encoder->search, &sample, err);
 }
 
 static int encode(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
@@ -208,7 +208,7 @@ static int encode(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, Rd
     const RdctHuffmanLengths *huffman = NULL;
     RdctSymbolCounts counts;
     int band = -1;
-    if (encoder->stock != NULL)
+    if (encoder->learns)
         RDCT_TRY(learn_rates(encoder, err));
     if (encoder->options->refine != NULL)
         RDCT_TRY(rdct_refine_choose(encoder, err));
@@ -283,8 +283,9 @@ static RdctKept kept_rows(const RdctEncoder *encoder) {
 static int finish(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
     RDCT_TRY(rdct_encoder_setup(encoder, kept_rows(encoder), err));
     RDCT_TRY(rdct_check_options(encoder->options, encoder->plan, &encoder->layout, encoder->steps, encoder->image == NULL, err));
-    if (rdct_encoder_is_jpeg(encoder) && rdct_stock_needed(encoder->plan))
-        RDCT_TRY(rdct_encoder_setup_stock(encoder, err));
+    const int stock = rdct_encoder_is_jpeg(encoder) && rdct_stock_needed(encoder->plan);
+    RDCT_TRY(rdct_encoder_setup_effort(encoder, encoder->options->effort, stock, err));
+    encoder->learns = stock || encoder->options->effort == RDCT_MAX_EFFORT;
     if (encoder->options->refine != NULL)
         RDCT_TRY(rdct_refine_setup(encoder, err));
     if (encoder->options->entropy == RDCT_CONTEXT)

@@ -6,6 +6,7 @@
 #include "common/context.h"
 #include "common/layout.h"
 #include "enc/rows.h"
+#include "enc/search.h"
 #include "enc/stock.h"
 #include "enc/symbols.h"
 
@@ -44,7 +45,8 @@ typedef struct RdctEncoder {
     RdctRefine refine;
     uint16_t *steps;           /* [levels][3][64], scaled */
     RdctQuantizer *quantizers; /* [levels][3] */
-    RdctStock *stock;          /* NULL unless regions of many levels share one table */
+    RdctSearch *search;        /* NULL unless qcoefs are chosen by their bits */
+    uint16_t *base;            /* [3][64], NULL unless regions of many levels share this one table */
     RdctWalk walk;
     RdctEncodeWorker *workers; /* [threads] */
     RdctKept kept;
@@ -54,6 +56,7 @@ typedef struct RdctEncoder {
     size_t *sizes;  /* [slices] */
     uint32_t *crcs; /* [slices] */
     RdctTokenCodes codes;
+    int learns;                        /* the search learns from a sample what symbols cost */
     int counted;                       /* all symbols are counted */
     struct RdctContextSlices *context; /* of context-modelled coding; else NULL */
     int count;                         /* count while coding: the caller wants statistics */
@@ -69,8 +72,8 @@ int rdct_context_code_slice(RdctEncoder *encoder, int slice, int worker, RdctErr
 
 /* After the checks of image, plan and layout, and with image or given set. */
 int rdct_encoder_setup(RdctEncoder *encoder, RdctKept kept, RdctError *err);
-/* After rdct_encoder_setup and the check of the options: one table for all levels of the plan. */
-int rdct_encoder_setup_stock(RdctEncoder *encoder, RdctError *err);
+/* After rdct_encoder_setup: the effort (0..RDCT_MAX_EFFORT), or with `stock` one table for all levels of the plan. */
+int rdct_encoder_setup_effort(RdctEncoder *encoder, int effort, int stock, RdctError *err);
 /* Levels and qcoefs of an MCU row, from the image or from the given ones, which are checked, into the worker's memory. */
 int rdct_encoder_load_row(const RdctEncoder *encoder, int mcu_row, int worker, RdctError *err);
 /* The same, as it is coded: refined blocks are differences. */

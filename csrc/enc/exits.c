@@ -73,7 +73,8 @@ static void quantize_job(void *arg, int mcu_row, int worker) {
     put_values(&job->encoder->workers[worker].work.blocks, &job->encoder->layout, mcu_row, job->out);
 }
 
-int rdct_quantize(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, RdctCoefficients *out, RdctError *err) {
+int rdct_quantize(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, int effort, RdctCoefficients *out,
+                  RdctError *err) {
     RdctEncoder encoder;
     rdct_error_clear(err);
     if (ctx == NULL || plan == NULL)
@@ -86,7 +87,11 @@ int rdct_quantize(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan
     RDCT_TRY(rdct_layout_init(&encoder.layout, image->width, image->height, subsampling, plan->region_blocks, 0, err));
     RDCT_TRY(rdct_check_plan(plan, &encoder.layout, err));
     RDCT_TRY(rdct_check_coefficients(out, &encoder.layout, err));
+    if (effort < 0 || effort >= RDCT_MAX_EFFORT)
+        return rdct_fail(err, RDCT_ERR_ARGUMENT, "effort_quantize", "effort is %d, but must be 0..%d: what follows depends on the coder",
+                         effort, RDCT_MAX_EFFORT - 1);
     RDCT_TRY(rdct_encoder_setup(&encoder, RDCT_KEEP_NONE, err));
+    RDCT_TRY(rdct_encoder_setup_effort(&encoder, effort, 0, err));
     QuantizeJob job = {&encoder, out};
     rdct_pool_run(ctx->pool, encoder.layout.mcu_high, quantize_job, &job);
     return RDCT_OK;

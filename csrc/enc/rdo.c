@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { BIT = RDCT_RDO_BIT, WEIGHT_SHIFT = 24, MAX_SIZE = 10, END_OF_BLOCK = 0x00, SIXTEEN_ZEROS = 0xF0 };
+enum { BIT = RDCT_RDO_BIT, MAX_SIZE = 10, END_OF_BLOCK = 0x00, SIXTEEN_ZEROS = 0xF0 };
 
 /* Rounding to steps T has the error T^2 / 12, and a bit divides it by 4: one bit buys (ln 2 / 6) T^2, lambda. So T^2 is worth
  * 6 / ln 2 = 8.66 bits. */
@@ -22,12 +22,13 @@ enum { BITS_OF_SQUARED_STEP = (866 * BIT + 50) / 100 };
 /* A value of a smaller size saves at most the longest code and its extra bits. */
 enum { MOST_SAVED = 26 * BIT };
 
-void rdct_rdo_table_init(RdctRdoTable *table, const uint16_t *steps, const uint16_t *wanted) {
+void rdct_rdo_table_init(RdctRdoTable *table, const uint16_t *steps, const uint16_t *wanted, int price) {
+    const uint64_t worth = (uint64_t)BITS_OF_SQUARED_STEP * RDCT_RDO_PRICE_ONE / (uint64_t)price;
     for (int k = 0; k < 64; k++) {
         const uint32_t step = 8u * wanted[rdct_zigzag[k]]; /* x 8, as errors are */
         const uint64_t squared = (uint64_t)step * step;
         table->step[k] = (uint16_t)(8 * steps[rdct_zigzag[k]]);
-        table->weight[k] = (uint32_t)((((uint64_t)BITS_OF_SQUARED_STEP << WEIGHT_SHIFT) + squared / 2) / squared);
+        table->weight[k] = (uint32_t)(((worth << RDCT_RDO_WEIGHT_SHIFT) + squared / 2) / squared);
     }
 }
 
@@ -36,12 +37,6 @@ void rdct_rdo_rates_init(RdctRdoRates *rates, const uint8_t *lengths) {
         for (int run = 0; run < 64; run++)
             rates->ac[size][run] = (uint16_t)(BIT * (lengths[run % 16 * 16 + size] + size + run / 16 * lengths[SIXTEEN_ZEROS]));
     rates->ac[0][0] = (uint16_t)(BIT * lengths[END_OF_BLOCK]);
-}
-
-/* |error| < 2^16, so the square fits 32 bits, and with the weight (below 2^30) 64. */
-static inline int64_t distortion(const RdctRdoTable *table, int k, int error) {
-    const uint32_t magnitude = (uint32_t)abs(error);
-    return (int64_t)((uint64_t)(magnitude * magnitude) * table->weight[k] >> WEIGHT_SHIFT);
 }
 
 /* The chains under construction. Entry 0 is the DC, which is always there. */
@@ -64,14 +59,14 @@ static inline int32_t cheapest(const Chains *chains, const uint16_t *rates, int 
 }
 
 static void append(Chains *chains, const RdctRdoTable *table, const RdctRdoRates *rates, int k, int magnitude, int q) {
-    const int64_t rounded = distortion(table, k, magnitude - q * table->step[k]);
-    const int64_t gain = distortion(table, k, magnitude) - rounded;
+    const int64_t rounded = rdct_rdo_distortion(table, k, magnitude - q * table->step[k]);
+    const int64_t gain = rdct_rdo_distortion(table, k, magnitude) - rounded;
     const int n = chains->size;
     int32_t least = INT32_MAX;
     if (gain < RDCT_RDO_LEAST_GAIN)
         return;
     for (int size = rdct_bit_width((uint32_t)q), value = q; size > 0; size--, value = (1 << size) - 1) {
-        const int64_t more = distortion(table, k, magnitude - value * table->step[k]) - rounded;
+        const int64_t more = rdct_rdo_distortion(table, k, magnitude - value * table->step[k]) - rounded;
         if (more > MOST_SAVED)
             break;
         int before = 0;
@@ -118,4 +113,40 @@ void rdct_rdo_block(const RdctRdoTable *table, const RdctRdoRates *rates, const 
     for (uint64_t dropped = *nonzero & ~kept; dropped != 0; dropped &= dropped - 1)
         qcoef[rdct_lowest_bit(dropped)] = 0;
     *nonzero = kept;
+}
+
+/* The bits of a block that change with the coefficient at k: its own and those of what follows it, if it has `size` (0: if it is dropped).
+ * before: the place of the one before it. next, next_size: of the one after it; 0, 0 = none. */
+static inline int32_t bits_around(const RdctRdoRates *rates, int before, int k, int size, int next, int next_size) {
+    if (size == 0)
+        return next > 0 ? rates->ac[next_size][next - before - 1] : rates->ac[0][0];
+    return rates->ac[size][k - before - 1] + (next > 0 ? rates->ac[next_size][next - k - 1] : k < 63 ? rates->ac[0][0] : 0);
+}
+
+void rdct_rdo_block_once(const RdctRdoTable *table, const RdctRdoRates *rates, const int16_t *coefficients, int16_t *qcoef,
+                         uint64_t *nonzero) {
+    uint64_t left = *nonzero & ~UINT64_C(1);
+    int next = 0, next_size = 0;
+    while (left != 0) {
+        const int k = 63 - __builtin_clzll(left);
+        left ^= UINT64_C(1) << k;
+        const int before = left == 0 ? 0 : 63 - __builtin_clzll(left), rounded = abs(qcoef[k]), magnitude = abs(coefficients[k]);
+        int64_t least = rdct_rdo_distortion(table, k, magnitude) + bits_around(rates, before, k, 0, next, next_size);
+        int best = 0;
+        for (int size = rdct_bit_width((uint32_t)rounded), value = rounded; size > 0; size--, value = (1 << size) - 1) {
+            const int64_t cost =
+                rdct_rdo_distortion(table, k, magnitude - value * table->step[k]) + bits_around(rates, before, k, size, next, next_size);
+            if (cost < least) {
+                least = cost;
+                best = value;
+            }
+        }
+        qcoef[k] = (int16_t)(qcoef[k] < 0 ? -best : best);
+        if (best == 0) {
+            *nonzero &= ~(UINT64_C(1) << k);
+        } else {
+            next = k;
+            next_size = rdct_bit_width((uint32_t)best);
+        }
+    }
 }

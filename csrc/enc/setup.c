@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Uses of RdctContext.shared; refine.h has one more. */
-enum { SHARED_STEPS, SHARED_QUANTIZERS, SHARED_WORKERS, SHARED_WORK, SHARED_ROWS, SHARED_TOKENS, SHARED_SLICES, SHARED_STOCK };
+enum { SHARED_STEPS, SHARED_QUANTIZERS, SHARED_WORKERS, SHARED_WORK, SHARED_ROWS, SHARED_TOKENS, SHARED_SLICES, SHARED_SEARCH };
 
 static int no_memory(RdctError *err) {
     return rdct_fail(err, RDCT_ERR_MEMORY, "memory", "no memory to encode");
@@ -87,23 +87,53 @@ static size_t whole_lines(size_t bytes) {
     return (bytes + 63) / 64 * 64;
 }
 
-int rdct_encoder_setup_stock(RdctEncoder *encoder, RdctError *err) {
+/* By experiment (docs/experiments/coding.md): a network minds the few large errors of a search more than many small ones. */
+enum { PRICE_OF_EFFORT = 160 };
+
+static int setup_search(RdctEncoder *encoder, RdctRdoBlockFn *choose, RdctError *err) {
     const size_t tables = 3 * (size_t)encoder->plan->set->levels, threads = (size_t)rdct_pool_threads(encoder->ctx->pool);
     const size_t each = rdct_row_work_bytes(&encoder->layout, 0);
-    const size_t front = whole_lines(sizeof(RdctStock) + threads * sizeof(RdctRowWork) + tables * sizeof(RdctRdoTable));
-    uint8_t *memory = rdct_scratch_reserve(&encoder->ctx->shared[SHARED_STOCK], 1, front + threads * each);
+    const size_t front =
+        whole_lines(sizeof(RdctSearch) + threads * sizeof(RdctRowWork) + tables * sizeof(RdctRdoTable) + 192 * sizeof(uint16_t));
+    uint8_t *memory = rdct_scratch_reserve(&encoder->ctx->shared[SHARED_SEARCH], 1, front + threads * each);
     if (memory == NULL)
         return no_memory(err);
-    RdctStock *stock = (RdctStock *)(void *)memory; /* descending alignment */
-    stock->whole = (RdctRowWork *)(void *)(stock + 1);
-    stock->tables = (RdctRdoTable *)(void *)(stock->whole + threads);
+    RdctSearch *search = (RdctSearch *)(void *)memory; /* descending alignment */
+    search->whole = (RdctRowWork *)(void *)(search + 1);
+    search->tables = (RdctRdoTable *)(void *)(search->whole + threads);
     for (size_t i = 0; i < threads; i++)
-        rdct_row_work_init(&stock->whole[i], &encoder->layout, 0, memory + front + i * each);
-    rdct_stock_init(stock, encoder->plan, encoder->steps);
-    for (size_t t = 0; t < tables; t++)
-        rdct_quantizer_init(&encoder->quantizers[t], stock->base + 64 * (t % 3));
-    rdct_walk_init(&encoder->walk, &encoder->layout, stock->base, 1); /* every block is of level 0 now */
-    encoder->stock = stock;
+        rdct_row_work_init(&search->whole[i], &encoder->layout, 0, memory + front + i * each);
+    rdct_search_init(search, choose);
+    encoder->search = search;
+    return RDCT_OK;
+}
+
+static int setup_stock(RdctEncoder *encoder, RdctError *err) {
+    RDCT_TRY(setup_search(encoder, rdct_rdo_block, err));
+    encoder->base = (uint16_t *)(void *)(encoder->search->tables + 3 * encoder->plan->set->levels); /* behind them */
+    rdct_stock_base(encoder->base, encoder->plan, encoder->steps);
+    for (int t = 0; t < 3 * encoder->plan->set->levels; t++) {
+        const uint16_t *base = encoder->base + 64 * (t % 3);
+        rdct_rdo_table_init(&encoder->search->tables[t], base, encoder->steps + 64 * t, RDCT_RDO_PRICE_ONE);
+        rdct_quantizer_init(&encoder->quantizers[t], base);
+    }
+    rdct_walk_init(&encoder->walk, &encoder->layout, encoder->base, 1); /* every block is of level 0 now */
+    return RDCT_OK;
+}
+
+int rdct_encoder_setup_effort(RdctEncoder *encoder, int effort, int stock, RdctError *err) {
+    const int tables = 3 * encoder->plan->set->levels;
+    if (stock)
+        return setup_stock(encoder, err);
+    if (effort == 1) {
+        for (int t = 0; t < tables; t++)
+            rdct_quantizer_init_dead(&encoder->quantizers[t], encoder->steps + 64 * t);
+    } else if (effort > 1) {
+        const int best = effort == RDCT_MAX_EFFORT, by_context = best && encoder->options->entropy == RDCT_CONTEXT;
+        RDCT_TRY(setup_search(encoder, by_context ? NULL : best ? rdct_rdo_block : rdct_rdo_block_once, err));
+        for (int t = 0; t < tables; t++)
+            rdct_rdo_table_init(&encoder->search->tables[t], encoder->steps + 64 * t, encoder->steps + 64 * t, PRICE_OF_EFFORT);
+    }
     return RDCT_OK;
 }
 
@@ -116,8 +146,11 @@ int rdct_encoder_load_row(const RdctEncoder *encoder, int mcu_row, int worker, R
         return rdct_take_values(encoder->given, layout, mcu_row, &work->blocks, err);
     rdct_rows_load(dsp, layout, encoder->image, mcu_row, &work->strip);
     rdct_rows_quantize(dsp, layout, encoder->quantizers, work);
-    if (encoder->stock != NULL)
-        rdct_stock_refine(encoder->stock, dsp, layout, work, worker);
+    if (encoder->search != NULL)
+        rdct_search_row(encoder->search, dsp, layout, work, worker);
+    if (encoder->base != NULL)
+        for (int c = 0; c < layout->components; c++)
+            memset(work->blocks.level[c], 0, rdct_row_blocks(layout, c));
     return RDCT_OK;
 }
 

@@ -6,26 +6,11 @@
 #ifndef RDCT_ENC_STOCK_H
 #define RDCT_ENC_STOCK_H
 
-#include "dsp/dsp.h"
-#include "enc/rdo.h"
-#include "enc/rows.h"
-#include "enc/symbols.h"
-
-typedef struct RdctStock {
-    uint16_t base[192];    /* [3][64], natural order, 1..255 */
-    RdctQuantizer keep[3]; /* leaves coefficients whole */
-    RdctRdoRates rates[2]; /* luma, chroma */
-    RdctRdoTable *tables;  /* [levels][3] */
-    RdctRowWork *whole;    /* [threads]: blocks before quantisation */
-} RdctStock;
+#include "rdct.h"
 
 /* Whether the plan, without SKIP, has more than one level in use. */
 int rdct_stock_needed(const RdctPlan *plan);
-/* steps: u16 [levels][3][64], scaled. stock->tables and ->whole are set. */
-void rdct_stock_init(RdctStock *stock, const RdctPlan *plan, const uint16_t *steps);
-/* What symbols cost: from how often each occurred, whatever did not being rare. */
-int rdct_stock_set_rates(RdctStock *stock, const RdctSymbolCounts *counts, RdctError *err);
-/* The row's blocks, loaded and rounded to the base table, into the best for their levels; they have level 0 afterwards. */
-void rdct_stock_refine(const RdctStock *stock, const RdctDsp *dsp, const RdctLayout *layout, const RdctRowWork *work, int worker);
+/* base: u16 [3][64], natural order, 1..255. steps: u16 [levels][3][64], scaled. */
+void rdct_stock_base(uint16_t *base, const RdctPlan *plan, const uint16_t *steps);
 
 #endif

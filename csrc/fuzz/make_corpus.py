@@ -180,6 +180,12 @@ def main() -> None:
             f"{s}{e}-levels": bytes([s, e, 3, s % 2, 40 + s, 30 + e, e, 1]) + pixels[300 : 700 + 100 * s]
             for s in range(4)
             for e in range(2)
+        }
+        | {
+            f"{s}{e}{f}-effort{effort}": bytes([s, e + 6 * effort, 3 * f, 1, 40 + s, 30 + e, f, s % 2])
+            + pixels[: 500 + 100 * e]
+            for s, e, f in ((0, 0, 0), (2, 1, 0), (2, 2, 0), (3, 2, 0), (0, 0, 1))
+            for effort in range(1, 4)
         },
     }
     for target, files in seeds.items():

@@ -198,7 +198,7 @@ static void compare(const RdctImage *image, const RdctPlan *plan, const uint8_t 
     make_planes(header, &wanted);
     make_planes(header, &found);
     FUZZ_REQUIRE(rdct_context_create(1, RDCT_CPU_AUTO, &ctx, NULL) == RDCT_OK);
-    FUZZ_REQUIRE(rdct_quantize(ctx, image, plan, header->subsampling, &wanted, NULL) == RDCT_OK);
+    FUZZ_REQUIRE(rdct_quantize(ctx, image, plan, header->subsampling, 0, &wanted, NULL) == RDCT_OK);
     FUZZ_REQUIRE(rdct_decode_coefficients(ctx, stream, size, &options, &found, NULL) == RDCT_OK);
     for (int c = 0; c < wanted.components; c++)
         FUZZ_REQUIRE(memcmp(wanted.planes[c], found.planes[c],

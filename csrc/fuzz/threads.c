@@ -40,6 +40,7 @@ static void encode(const Job *job) {
     options.subsampling = at(job, 0) % 3;
     options.format = at(job, 2) % 4 == 0 ? RDCT_FORMAT_JPEG : RDCT_FORMAT_RDCT;
     options.entropy = at(job, 1) % (options.format == RDCT_FORMAT_JPEG ? 2 : 3);
+    options.effort = at(job, 1) / 6 % (RDCT_MAX_EFFORT + 1);
     options.slice_rows = options.subsampling == RDCT_420 ? 2 : 1 + at(job, 3) % 2;
     FUZZ_REQUIRE(rdct_tables_ijg(80, tables, NULL) == RDCT_OK && rdct_tables_ijg(30, tables + 192, NULL) == RDCT_OK);
     for (size_t i = 0; i < sizeof map; i++)

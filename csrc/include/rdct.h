@@ -24,6 +24,7 @@ extern "C" {
 #define RDCT_SKIP 255
 #define RDCT_ID_BYTES 8
 #define RDCT_SCALE_ONE 256
+#define RDCT_MAX_EFFORT 3
 
 /* Pinned: these numbers are part of the interface. */
 typedef enum RdctStatus {
@@ -100,6 +101,9 @@ typedef struct RdctEncodeOptions {
      * in both streams are at most refine_limit thousandths of those of coding it afresh (0 = no limit). */
     const RdctBase *refine;
     int32_t refine_limit;
+    /* 0 plain rounding, 1 dead zones, 2 rate-distortion rounding, 3 trellis. From an image only, and without refine. In a JPEG of many
+     * levels, whose regions come about by a search, it changes nothing. */
+    int32_t effort;
 } RdctEncodeOptions;
 
 typedef struct RdctEncodeStats {
@@ -219,9 +223,11 @@ int rdct_merge_levels(RdctCoefficients *coefficients, int width, int height, int
 int rdct_take_output(RdctContext *ctx, uint8_t *out, size_t capacity, RdctError *err);
 /* Upper bound of any stream for a picture of this size (never computed from content). */
 int rdct_encode_bound(int width, int height, int subsampling, size_t *bound, RdctError *err);
-/* The encoder's first exits. Planes: (sample-128) x 8. Quantise: coefficients of the whole picture under the plan. */
+/* The encoder's first exits. Planes: (sample-128) x 8. Quantise: coefficients of the whole picture under the plan, as every stream of
+ * this effort has them: 0..2, as effort 3 goes by what the coder of the stream has learnt. */
 int rdct_encode_planes(RdctContext *ctx, const RdctImage *image, int subsampling, RdctPlanes *planes, RdctError *err);
-int rdct_quantize(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, RdctCoefficients *out, RdctError *err);
+int rdct_quantize(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, int effort, RdctCoefficients *out,
+                  RdctError *err);
 
 /* Parse and check everything before slice 0 (both formats). */
 int rdct_read_header(const uint8_t *data, size_t size, RdctHeader *header, RdctError *err);

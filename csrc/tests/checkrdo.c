@@ -30,7 +30,7 @@ static void make_case(unsigned *state, Case *c) {
         steps[i] = (uint16_t)(1 + draw(state, 40));
         wanted[i] = (uint16_t)(1 + steps[i] * (5 + draw(state, 45)) / 10);
     }
-    rdct_rdo_table_init(&c->table, steps, wanted);
+    rdct_rdo_table_init(&c->table, steps, wanted, 64 + (int)draw(state, 512));
     rdct_rdo_rates_init(&c->rates, rdct_annex_k.lengths[draw(state, 2) ? 1 : 3]);
     const unsigned reach = draw(state, 2) ? 63 : 12;
     for (int i = 0; i < 1 + (int)draw(state, MAX_NONZERO); i++)
@@ -94,18 +94,40 @@ static int64_t least_cost(const Case *c, int i, int16_t *qcoef) {
     return least;
 }
 
+static uint64_t places(const int16_t *qcoef) {
+    uint64_t nonzero = 0;
+    for (int k = 0; k < 64; k++)
+        nonzero |= (uint64_t)(qcoef[k] != 0) << k;
+    return nonzero;
+}
+
+/* Weighed once: never dearer than rounding, nor further from zero. */
+static int check_once(const Case *c) {
+    int16_t found[64];
+    uint64_t nonzero = c->nonzero;
+    memcpy(found, c->rounded, sizeof found);
+    rdct_rdo_block_once(&c->table, &c->rates, c->coefficients, found, &nonzero);
+    const int64_t cost = cost_of(c, found);
+    if (nonzero != places(found) || cost > cost_of(c, c->rounded))
+        return -1;
+    for (int i = c->count - 1; i >= 0; i--) {
+        const int k = c->positions[i];
+        if (abs(found[k]) > abs(c->rounded[k]) || found[k] * c->rounded[k] < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int rdct_checkrdo(unsigned seed, int blocks) {
     unsigned state = seed;
     for (int block = 1; block <= blocks; block++) {
         Case c;
         int16_t found[64], tried[64] = {0};
         make_case(&state, &c);
-        uint64_t nonzero = c.nonzero, expected = 0;
+        uint64_t nonzero = c.nonzero;
         memcpy(found, c.rounded, sizeof found);
         rdct_rdo_block(&c.table, &c.rates, c.coefficients, found, &nonzero);
-        for (int k = 0; k < 64; k++)
-            expected |= (uint64_t)(found[k] != 0) << k;
-        if (nonzero != expected || cost_of(&c, found) != least_cost(&c, 0, tried))
+        if (nonzero != places(found) || cost_of(&c, found) != least_cost(&c, 0, tried) || check_once(&c) != 0)
             return block;
     }
     return 0;

@@ -45,7 +45,7 @@ static void print_decoded(RdctContext *ctx, const uint8_t *data, size_t size, co
     print_picture(ctx, data, size, header, options, "roi", 1);
 }
 
-/* With 4 levels dealt out over the picture, in every subsampling and with both ways to code. */
+/* With 4 levels dealt out over the picture, in every subsampling coded in every way and with every effort. */
 static void print_encoded(RdctContext *ctx, const uint8_t *data, size_t size, const RdctHeader *header, const RdctDecodeOptions *options) {
     enum { LEVELS = 4 };
     static const int qualities[LEVELS] = {95, 75, 40, 8};
@@ -65,16 +65,17 @@ static void print_encoded(RdctContext *ctx, const uint8_t *data, size_t size, co
     for (int subsampling = RDCT_444; subsampling <= RDCT_GREY; subsampling++) {
         if ((subsampling == RDCT_GREY) != (image.channels == 1))
             continue;
-        for (int entropy = RDCT_HUFFMAN; entropy <= RDCT_HUFFMAN_FIXED; entropy++) {
+        for (int i = 0; i < 3 * (RDCT_MAX_EFFORT + 1); i++) {
             RdctEncodeOptions encode = {0};
             encode.subsampling = subsampling;
-            encode.entropy = entropy;
+            encode.entropy = i % 3;
+            encode.effort = i / 3;
             size_t bytes = 0;
             const int status = rdct_encode(ctx, &image, &plan, &encode, &bytes, NULL, NULL);
             uint8_t *stream = allocate(bytes + 1);
             if (status == RDCT_OK)
                 rdct_take_output(ctx, stream, bytes, NULL);
-            printf(" %d.%d %d %08x", subsampling, entropy, status, (unsigned)rdct_crc32c(stream, bytes));
+            printf(" %d.%d.%d %d %08x", subsampling, encode.entropy, encode.effort, status, (unsigned)rdct_crc32c(stream, bytes));
             free(stream);
         }
     }

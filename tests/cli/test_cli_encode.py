@@ -295,6 +295,12 @@ def test_options_that_shape_the_stream(folder, run):
     assert (header.region_blocks, header.level_map.shape, header.entropy) == (2, (5, 6), "huffman-fixed")
 
 
+def test_effort(folder, run):
+    done = [run("street.png", "-f", "--json", "--effort", str(effort)) for effort in range(4)]
+    sizes = [json.loads(one.out)[0]["bytes"] for one in done]
+    assert sizes[0] > sizes[1] > sizes[3] and sizes[0] > sizes[2]
+
+
 def test_paper_is_what_this_set_does_anyway(folder, run):
     """The tiny set is rho = 4 scaled copies; --paper then changes the entropy coding alone."""
     run("street.png", "-o", "a.rdct", "--entropy", "huffman")

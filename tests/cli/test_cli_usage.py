@@ -51,6 +51,8 @@ ENCODE_CASES = [
         "--entropy context cannot go with --format jpeg",
     ),
     (["street.png", "--paper", "--subsampling", "420"], "--paper fixes --subsampling 444"),
+    (["street.png", "--paper", "--effort", "2"], "--paper fixes --effort 0"),
+    (["street.png", "--effort", "4"], "'4' is not an effort, an integer 0..3"),
     (["street.png", "--paper", "--gradient-at", "raw"], "--paper fixes --gradient-at decoded"),
     (["street.png", "--paper", "--entropy", "huffman-fixed"], "--paper fixes --entropy huffman"),
     (["street.png", "-o", "-", "--json"], "-o - and --json both write to stdout"),

@@ -611,6 +611,7 @@ def test_every_rule_of_the_c_core_is_tested():
         "roi", "no_output", "coefficients", "threads", "tables_by_id", "jpeg_tables_by_id", "format", "entropy_context",
         "map_shape", "map_level", "scale", "log_tables", "log_form", "table_step", "quality", "huffman_counts", "subsampling",
         "slice_size", "slice_bytes", "capacity", "jpeg_refine", "refine_limit",
+        "effort", "effort_refine", "effort_quantize",
     }  # fmt: skip
     tested = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     untested = {rule for rule in rules - not_from_python if f'"{rule}"' not in tested}

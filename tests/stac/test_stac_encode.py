@@ -101,6 +101,14 @@ def test_is_the_scheme_step_by_step(picture, model, tables, subsampling, gradien
     assert (done.scale, done.trials) == (scale, 1)
 
 
+@pytest.mark.parametrize("effort", [1, 3])
+def test_effort_changes_the_file_and_not_the_plan(picture, model, tables, effort):
+    plain, done = (encode_image(picture, model, tables, scale=1.5, effort=e) for e in (0, effort))
+    np.testing.assert_array_equal(done.plan.level_map, plain.plan.level_map)
+    assert done.data == codec.encode(picture, done.plan, entropy="context", effort=effort)
+    assert len(done.data) < len(plain.data)
+
+
 def test_search_returns_a_file_that_passed(picture, model, tables):
     tried = []
     done = encode_image(picture, model, tables, agreement=0.98, on_trial=tried.append)
@@ -230,6 +238,8 @@ def test_generic_ladder_quality_is_libjpegs():
         ({"paper": True, "model": None}, ValueError, "paper=True needs a model"),
         ({"paper": True, "subsampling": "420"}, ValueError, "paper=True fixes subsampling to '444'"),
         ({"paper": True, "gradient_at": "raw"}, ValueError, "paper=True fixes gradient_at to 'decoded'"),
+        ({"paper": True, "effort": 1}, ValueError, "paper=True fixes effort to 0"),
+        ({"effort": 4}, ValueError, "effort must be 0..3, got 4"),
         ({"paper": True, "mode": "floor"}, ValueError, "paper=True fixes mode to 'closest'"),
         ({"format": "png"}, ValueError, "format is 'png'; use 'rdct' or 'jpeg'"),
         ({"format": "jpeg", "tables_mode": "id"}, ValueError, "a JPEG file carries its tables"),

@@ -176,6 +176,8 @@ def _families() -> dict[str, tuple[str, str]]:
         "stac-paper": (own, "StacPaper"),
         "stac-fisher": (own, "StacFisher"),
         "stac-fisher-context": (own, "StacFisherContext"),
+        "stac-fisher-deadzone": (own, "StacFisherDeadzone"),
+        "stac-fisher-trellis": (own, "StacFisherTrellis"),
         "stac-margin": (own, "StacMargin"),
         "stac-fisher-balanced": (own, "StacFisherBalanced"),
         "default": (own, "Default"),

@@ -82,6 +82,7 @@ class _Tabled(_Own):
     dial = SCALES
     rooms = ("codec", "grace")
     entropy = "huffman"
+    effort = 0
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
@@ -95,7 +96,7 @@ class _Tabled(_Own):
         self, image: np.ndarray, plan: codec.QuantPlan, modes: tuple[str | None, ...]
     ) -> dict[str | None, bytes]:
         self._sets[plan.table_set.id] = plan.table_set
-        options = {"subsampling": "444", "entropy": self.entropy}
+        options = {"subsampling": "444", "entropy": self.entropy, "effort": self.effort}
         return {mode: codec.encode(image, plan, tables=mode, **options) for mode in modes}
 
 
@@ -193,10 +194,12 @@ class StacFisher(StacPaper):
 
     @property
     def _coder(self) -> str:
-        return "context-modelled" if self.entropy == "context" else "optimised Huffman"
+        coder = "context-modelled" if self.entropy == "context" else "optimised Huffman"
+        return f"{coder}, effort {self.effort}" if self.effort else coder
 
     def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
-        return self._steered(image, modes, sensitivity="fisher", entropy=self.entropy, scale=dial)
+        options = {"sensitivity": "fisher", "entropy": self.entropy, "effort": self.effort}
+        return self._steered(image, modes, scale=dial, **options)
 
 
 class StacFisherContext(StacFisher):
@@ -204,6 +207,20 @@ class StacFisherContext(StacFisher):
 
     name = "stac-fisher-context"
     entropy = "context"
+
+
+class StacFisherDeadzone(StacFisherContext):
+    """The same plan, context-modelled, quantised with dead zones."""
+
+    name = "stac-fisher-deadzone"
+    effort = 1
+
+
+class StacFisherTrellis(StacFisherContext):
+    """The same plan, context-modelled, coefficients searched for the fewest bits and errors."""
+
+    name = "stac-fisher-trellis"
+    effort = 3
 
 
 class StacMargin(StacFisherContext):
