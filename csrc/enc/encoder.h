@@ -56,6 +56,7 @@ typedef struct RdctEncoder {
     RdctTokenCodes codes;
     int counted;                       /* all symbols are counted */
     struct RdctContextSlices *context; /* of context-modelled coding; else NULL */
+    uint32_t *region_bits;             /* [map_rows][map_cols]: context-modelled coding adds what blocks cost, in 1/256 bits; else NULL */
     int count;                         /* count while coding: the caller wants statistics */
 } RdctEncoder;
 
