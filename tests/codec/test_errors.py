@@ -58,7 +58,7 @@ STREAMS = [
     ("truncated_header", TruncatedError, stream()[:20]),
     ("version", UnsupportedError, stream(version=2)),
     ("version", UnsupportedError, stream(version=0)),
-    ("flags", CorruptError, stream(flags=0b1000_0111)),
+    ("map", UnsupportedError, stream(flags=0b1100_0111)),
     ("refine_section", CorruptError, stream(flags=0b0010_0111, level_map=bytes(9) + b"\x02\x80\x00")),
     ("truncated_header", TruncatedError, stream(flags=0b0010_0111, level_map=bytes(9) + b"\x7f")),
     ("entropy", UnsupportedError, stream(flags=0b0010_1011)),
@@ -93,6 +93,8 @@ STREAMS = [
     ("huffman_oversubscribed", CorruptError, stream(huffman=b"\xfe" + coded(reference.huffman_bytes(ALL_ONES)))),
     ("map_section", CorruptError, stream(flags=0b0100_0111, level_map=coded(b"\x80\x00"))),
     ("map_section", CorruptError, stream(flags=0b0100_0111, level_map=coded(b"\x01\x02\x03\x04\x05\x06\x07\x08"))),
+    ("map_section", CorruptError, stream(flags=0b1000_0111, level_map=coded(b"\x80\x00"))),
+    ("map_section", CorruptError, stream(flags=0b1000_0111, level_map=coded(b"\x01\x02\x03\x04\x05\x06\x07\x08"))),
     ("level", CorruptError, stream(level_map=b"\x01")),
     ("level", CorruptError, stream(level_map=b"\xfe")),
     ("varint", CorruptError, stream(index=b"\x80\x80\x80\x80\x08" + bytes(4))),
@@ -594,7 +596,9 @@ def test_each_rule_of_canonical_bytes(rule, data):
 
 
 def test_every_rule_of_the_c_core_is_tested():
-    sources = [path for path in (Path(__file__).parents[2] / "csrc").rglob("*.c") if path.parent.name != "fuzz"]
+    sources = [
+        path for path in (Path(__file__).parents[2] / "csrc").rglob("*.c") if path.parent.name != "fuzz"
+    ]
     if not sources:
         pytest.skip("needs the C sources, which are not beside an installed wheel")
     text = "".join(path.read_text("utf-8") for path in sources)
