@@ -169,6 +169,12 @@ def encode_parser() -> argparse.ArgumentParser:
         help="what levels are chosen by: gradients, as in the paper, or second-order sensitivity, "
         "which saves more (default: gradient)",
     )
+    how.add_argument(
+        "--levels",
+        choices=("closest", "equal-error", "rate"),
+        help="how: closest to the budget, as in the paper (with gradients); with --sensitivity fisher equal "
+        "errors, or the fewest bits for their sum (default: closest or equal-error)",
+    )
     stream = parser.add_argument_group("stream")
     stream.add_argument(
         "--regions",

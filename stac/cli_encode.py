@@ -66,6 +66,7 @@ class _Encode(Command):
             paper=args.paper,
             gradient_at=args.gradient_at,
             sensitivity=args.sensitivity,
+            levels=args.levels,
         )
         self.conflict(
             args.format == "jpeg",
@@ -76,11 +77,15 @@ class _Encode(Command):
         )
         if args.format == "jpeg" and args.entropy == "context":
             raise UsageError("--entropy context cannot go with --format jpeg: it needs an rdct stream")
+        if args.levels is not None and (args.levels == "closest") != (args.sensitivity != "fisher"):
+            other = "gradient" if args.levels == "closest" else "fisher"
+            raise UsageError(f"--levels {args.levels} goes with --sensitivity {other}")
         if args.paper:
             for option, value, fixed in (
                 ("--subsampling", args.subsampling, "444"),
                 ("--gradient-at", args.gradient_at, "decoded"),
                 ("--sensitivity", args.sensitivity, "gradient"),
+                ("--levels", args.levels, "closest"),
                 ("--entropy", args.entropy, "huffman"),
             ):
                 if value not in (None, fixed):
@@ -147,6 +152,7 @@ class _Encode(Command):
             format=args.format,
             gradient_at=args.gradient_at or "decoded",
             sensitivity=args.sensitivity or "gradient",
+            levels=args.levels,
             region_blocks=args.regions or 3,
             paper=args.paper,
             entropy=args.entropy,

@@ -2,7 +2,8 @@
 
 At one scale: encode the whole picture with the middle level, decode it, take the network's
 gradients there against its own labels, let Algorithm 1 choose a level for each region, encode again.
-With `sensitivity="fisher"` second-order sensitivities take the place of the gradients.
+With `sensitivity="fisher"` second-order sensitivities take the place of the gradients, and `levels` says
+whether regions then err alike or trade errors for bits.
 `agreement=` turns the scale until the network's labels on the decoded stream just agree enough with
 those on the raw picture; every trial really encodes, decodes and runs the network.
 """
@@ -20,6 +21,7 @@ from stac.equal_error import equal_error_levels
 from stac.ladder import GenericLadder, generic_ladder
 from stac.levels import Selection, scale_q8, select_levels
 from stac.pictures import as_rgb
+from stac.rate import rate_aware_levels
 
 if TYPE_CHECKING:
     from codec import QuantPlan, TableSet
@@ -123,6 +125,7 @@ def encode_image(
     format: Literal["rdct", "jpeg"] = "rdct",
     gradient_at: Literal["decoded", "raw"] = "decoded",
     sensitivity: Literal["gradient", "fisher"] = "gradient",
+    levels: Literal["closest", "equal-error", "rate"] | None = None,
     region_blocks: int = 3,
     mode: Literal["closest", "floor"] = "closest",
     paper: bool = False,
@@ -159,7 +162,10 @@ def encode_image(
         sensitivities likewise.
     sensitivity : {"gradient", "fisher"}
         What levels are chosen by: first-order gradients and Algorithm 1 (`select_levels`), or
-        second-order sensitivity and equal errors (`equal_error_levels`), which cost the same time.
+        second-order sensitivity, which costs the same time.
+    levels : {"closest", "equal-error", "rate"}, optional
+        How: "closest" is Algorithm 1 and all that gradients know; Fisher sensitivities make errors equal
+        (`equal_error_levels`, their default) or trade them for bits (`rate_aware_levels`).
     region_blocks : int
         Side of a region in luma blocks, 1..8.
     mode : {"closest", "floor"}
@@ -190,6 +196,7 @@ def encode_image(
         raise ValueError(f"gradient_at is {gradient_at!r}; use 'decoded' or 'raw'")
     if sensitivity not in ("gradient", "fisher"):
         raise ValueError(f"sensitivity is {sensitivity!r}; use 'gradient' or 'fisher'")
+    levels = _checked_levels(levels, sensitivity)
     if sensitivity == "fisher" and mode != "closest":
         raise ValueError(
             f"mode {mode!r} bounds first-order losses; sensitivity 'fisher' knows 'closest' only"
@@ -212,6 +219,7 @@ def encode_image(
         format=format,
         raw_gradient=gradient_at == "raw",
         sensitivity=sensitivity,
+        levels=levels,
         region_blocks=region_blocks,
         mode=mode,
         encode_options={"entropy": entropy, "threads": threads, "cpu": cpu},
@@ -246,6 +254,17 @@ def _check_options(
         raise ValueError("a JPEG file carries its tables: tables_mode 'id' needs format 'rdct'")
     if not 1 <= region_blocks <= 8:
         raise ValueError(f"region_blocks is {region_blocks}, outside 1..8")
+
+
+def _checked_levels(levels: str | None, sensitivity: str) -> str:
+    known = {"gradient": ("closest",), "fisher": ("equal-error", "rate")}[sensitivity]
+    if levels is None:
+        return known[0]
+    if levels not in known:
+        raise ValueError(
+            f"levels is {levels!r}, but sensitivity {sensitivity!r} knows {' and '.join(map(repr, known))}"
+        )
+    return levels
 
 
 def _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy) -> None:
@@ -338,6 +357,7 @@ class _Job:
     format: str
     raw_gradient: bool
     sensitivity: str
+    levels: str
     region_blocks: int
     mode: str
     encode_options: dict
@@ -402,8 +422,11 @@ class _Job:
             if self.raw_gradient:
                 self._gradients = gradients
         tables = replace(self.tables, table_set=self.table_set)
-        options = {"image_shape": self.image.shape, "scale": scale, "region_blocks": self.region_blocks}
-        if self.sensitivity == "fisher":
+        options = {"scale": scale, "region_blocks": self.region_blocks}
+        if self.levels == "rate":
+            return rate_aware_levels(gradients, tables, self.image, **options)
+        options["image_shape"] = self.image.shape
+        if self.levels == "equal-error":
             return equal_error_levels(gradients, tables, **options)
         return select_levels(gradients, tables, mode=self.mode, **options)
 

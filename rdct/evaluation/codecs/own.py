@@ -206,6 +206,20 @@ class StacFisherContext(StacFisher):
     entropy = "context"
 
 
+class StacFisherRate(StacFisherContext):
+    """`stac-encode --sensitivity fisher --levels rate`: errors traded for bits, context-modelled."""
+
+    name = "stac-fisher-rate"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.settings = self.settings.replace("--sensitivity fisher", "--sensitivity fisher --levels rate")
+
+    def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
+        options = {"sensitivity": "fisher", "levels": "rate", "entropy": self.entropy}
+        return self._steered(image, modes, scale=dial, **options)
+
+
 class Default(StacPaper):
     """What `stac-encode -q` writes when nothing else is asked for."""
 
