@@ -73,8 +73,11 @@ def trained_maps(pictures: dict[str, np.ndarray]) -> dict[str, bytes]:
     rng = np.random.default_rng(4)
     tables = codec.TableSet.from_log(table_set().log_base, np.arange(-16, 16, 2))
     for name, image in pictures.items():
-        level_map = np.clip(rng.normal(11, 3, codec.map_shape(*image.shape[:2], 1)), 0, 15).astype(np.uint8)
-        level_map[rng.random(level_map.shape) < 0.1] = codec.SKIP
+        rows, cols = codec.map_shape(*image.shape[:2], 1)
+        noise = rng.normal(0, 1, (rows + 2, cols + 2))
+        smooth = sum(noise[y : y + rows, x : x + cols] for y in range(3) for x in range(3)) / 3
+        level_map = np.clip(np.rint(10 + 3 * smooth), 0, 15).astype(np.uint8)
+        level_map[rng.random(level_map.shape) < 0.05] = codec.SKIP
         plan = codec.QuantPlan(tables, level_map, region_blocks=1, scale=2)
         out[f"{name}-trained"] = codec.encode(image, plan, slice_rows=2, entropy="context")
     return out

@@ -237,6 +237,8 @@ def test_generic_ladder_quality_is_libjpegs():
         ({"gradient_at": "sea"}, ValueError, "gradient_at is 'sea'"),
         ({"sensitivity": "sea"}, ValueError, "sensitivity is 'sea'"),
         ({"sensitivity": "fisher", "mode": "floor"}, ValueError, "'fisher' knows 'closest' only"),
+        ({"sensitivity": "fisher", "levels": "closest"}, ValueError, "knows 'equal-error' and 'rate'"),
+        ({"levels": "rate"}, ValueError, "sensitivity 'gradient' knows 'closest'"),
         ({"sensitivity": "fisher", "paper": True}, ValueError, "paper=True fixes sensitivity to 'gradient'"),
         ({"region_blocks": 9}, ValueError, "region_blocks is 9, outside 1..8"),
         ({"image": np.zeros((4, 4, 3))}, TypeError, "image must be a uint8 array, got float64"),
@@ -308,3 +310,19 @@ def test_fisher_levels_step_by_step(picture, model, tables, gradient_at):
     assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
     assert done.sensitivity_s > 0
     assert done.data != encode_image(picture, model, tables, scale=1.5).data
+
+
+def test_rate_aware_levels_step_by_step(picture, model, tables):
+    from grace import fisher_sensitivity
+    from stac import rate_aware_levels
+
+    options = {"scale": 1.5, "sensitivity": "fisher"}
+    done = encode_image(picture, model, tables, levels="rate", **options)
+    middle = codec.QuantPlan(tables.table_set, np.full(codec.map_shape(HEIGHT, WIDTH), 8), scale=1.5)
+    known = fisher_sensitivity(model, codec.decode(codec.encode(picture, middle)))
+    chosen = rate_aware_levels(known, tables, picture, scale=1.5)
+    assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
+    assert done.data != encode_image(picture, model, tables, **options).data
+    assert encode_image(picture, model, tables, levels="equal-error", **options).data == (
+        encode_image(picture, model, tables, **options).data
+    )
