@@ -2,7 +2,8 @@
 
 The trained contexts of docs/bitstream.md, section 5, predict a level from its neighbours W, N, NW and NE, to
 a sixteenth, and learn how far off that is. Near enough for a choice: the distance follows a logistic
-distribution whose width depends on how much the neighbours differ.
+distribution whose width depends on how much the neighbours differ. (Of maps with hardly any change in them
+it says too much: the coder soon knows better.)
 """
 
 from __future__ import annotations
