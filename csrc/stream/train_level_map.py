@@ -4,7 +4,8 @@
     python csrc/stream/train_level_map.py STREAM... -o csrc/stream/level_map_defaults.h
 
 Every decision that docs/bitstream.md, section 5, asks for is counted in the level maps of the streams, those
-of sixteen levels; clang-format then lays the file out. The file is part of the format: making it anew changes every stream with map = 2.
+of sixteen levels; clang-format then lays the file out. It is part of the format: making it anew changes
+every stream with map = 2.
 """
 
 import argparse
