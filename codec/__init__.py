@@ -30,6 +30,7 @@ from codec.encoder import (
     encode_planes,
     encode_with_stats,
     quantize,
+    region_bits,
 )
 from codec.errors import (
     BitstreamError,
@@ -91,5 +92,6 @@ __all__ = [
     "pillow",
     "quantize",
     "read_header",
+    "region_bits",
     "transcode",
 ]

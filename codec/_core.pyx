@@ -13,7 +13,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int16_t, int32_t, int64_t, int8_t, uint16_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, int64_t, int8_t, uint16_t, uint32_t, uint8_t
 from libc.string cimport memcpy, memset
 
 cimport numpy as cnp
@@ -200,6 +200,23 @@ cdef class Context:
         try:
             with nogil:
                 status = rdct.rdct_quantize(self.handle, &c_image, &plan.c, subsampling, effort, &coefficients, &err)
+            check(status, &err)
+        finally:
+            self.busy = False
+        return result
+
+    def region_bits(self, image, PlanView plan not None, int subsampling):
+        """-> u32 [rows, cols], in 1/256 bits."""
+        cdef rdct.RdctError err
+        cdef rdct.RdctImage c_image
+        cdef int status
+        borrow_image(image, &c_image)
+        result = np.empty((plan.c.map_rows, plan.c.map_cols), np.uint32)
+        cdef uint32_t *out = <uint32_t *> cnp.PyArray_DATA(result)
+        self.enter()
+        try:
+            with nogil:
+                status = rdct.rdct_region_bits(self.handle, &c_image, &plan.c, subsampling, out, &err)
             check(status, &err)
         finally:
             self.busy = False

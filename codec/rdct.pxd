@@ -2,7 +2,7 @@
 # csrc/include/rdct.h, declaration by declaration; contracts are written there.
 
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int16_t, int32_t, int64_t, int8_t, uint16_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, int64_t, int8_t, uint16_t, uint32_t, uint8_t
 
 
 cdef extern from "rdct.h" nogil:
@@ -216,6 +216,8 @@ cdef extern from "rdct.h" nogil:
     int rdct_encode_planes(RdctContext *ctx, const RdctImage *image, int subsampling, RdctPlanes *planes, RdctError *err)
     int rdct_quantize(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, int effort, RdctCoefficients *out,
                       RdctError *err)
+
+    int rdct_region_bits(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, uint32_t *bits, RdctError *err)
 
     int rdct_read_header(const uint8_t *data, size_t size, RdctHeader *header, RdctError *err)
     int rdct_read_header_arrays(const uint8_t *data, size_t size, const RdctTableSet *const *sets, int set_count, uint16_t *tables,

@@ -31,6 +31,7 @@ _HOME = {
     "jpeg_at_agreement": "compare",
     "propagate": "propagation",
     "propagate_levels": "propagation",
+    "rate_aware_levels": "rate",
     "select_levels": "levels",
     "select_levels_loop": "levels",
 }
@@ -50,6 +51,7 @@ __all__ = [
     "jpeg_at_agreement",
     "propagate",
     "propagate_levels",
+    "rate_aware_levels",
     "select_levels",
     "select_levels_loop",
 ]
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from stac.ladder import generic_ladder
     from stac.levels import Selection, closed_form_levels, select_levels, select_levels_loop
     from stac.propagation import Propagated, propagate, propagate_levels
+    from stac.rate import rate_aware_levels
     from stac.server import StacServer
 
 

@@ -184,6 +184,12 @@ def encode_parser() -> argparse.ArgumentParser:
         help="factors on what pixels of a class cost: balanced, by the table set's count of classes, or a "
         'JSON file, {"Pole": 4} or a list (default: all alike)',
     )
+    how.add_argument(
+        "--levels",
+        choices=("closest", "equal-error", "rate"),
+        help="how: closest to the budget, as in the paper (with gradients); with --sensitivity fisher equal "
+        "errors, or the fewest bits for their sum (default: closest or equal-error)",
+    )
     stream = parser.add_argument_group("stream")
     stream.add_argument(
         "--regions",

@@ -68,6 +68,7 @@ class _Encode(Command):
             sensitivity=args.sensitivity,
             probes=args.probes,
             class_weights=args.class_weights,
+            levels=args.levels,
         )
         if args.probes is not None and (args.sensitivity or "gradient") == "gradient":
             raise UsageError("--probes needs --sensitivity fisher or margin: a gradient has none")
@@ -81,11 +82,17 @@ class _Encode(Command):
         self.conflict(args.paper, "--paper", "levels chosen otherwise", class_weights=args.class_weights)
         if args.format == "jpeg" and args.entropy == "context":
             raise UsageError("--entropy context cannot go with --format jpeg: it needs an rdct stream")
+        if args.levels is not None and (args.levels == "closest") != (
+            (args.sensitivity or "gradient") == "gradient"
+        ):
+            other = "gradient" if args.levels == "closest" else "fisher or margin"
+            raise UsageError(f"--levels {args.levels} goes with --sensitivity {other}")
         if args.paper:
             for option, value, fixed in (
                 ("--subsampling", args.subsampling, "444"),
                 ("--gradient-at", args.gradient_at, "decoded"),
                 ("--sensitivity", args.sensitivity, "gradient"),
+                ("--levels", args.levels, "closest"),
                 ("--entropy", args.entropy, "huffman"),
                 ("--effort", args.effort, 0),
             ):
@@ -167,6 +174,7 @@ class _Encode(Command):
             sensitivity=args.sensitivity or "gradient",
             probes=args.probes or 1,
             class_weights=self.class_weights,
+            levels=args.levels,
             region_blocks=args.regions or 3,
             paper=args.paper,
             entropy=args.entropy,

@@ -2,7 +2,8 @@
 
 At one scale: encode the whole picture with the middle level, decode it, take the network's
 gradients there against its own labels, let Algorithm 1 choose a level for each region, encode again.
-With `sensitivity="fisher"` or `"margin"` second-order sensitivities take the place of the gradients.
+With `sensitivity="fisher"` or `"margin"` second-order sensitivities take the place of the gradients, and
+`levels` says whether regions then err alike or trade errors for bits.
 `agreement=` turns the scale until the network's labels on the decoded stream just agree enough with
 those on the raw picture; every trial really encodes, decodes and runs the network.
 """
@@ -19,7 +20,7 @@ import numpy as np
 from stac.ladder import GenericLadder, generic_ladder
 from stac.levels import Selection, scale_q8
 from stac.pictures import as_rgb
-from stac.sensitivity import Sensitivity, check_sensitivity, levels_by, sensitivity_of
+from stac.sensitivity import Levels, Sensitivity, check_sensitivity, checked_levels, levels_by, sensitivity_of
 
 if TYPE_CHECKING:
     from codec import QuantPlan, TableSet
@@ -125,6 +126,7 @@ def encode_image(
     sensitivity: Sensitivity = "gradient",
     probes: int = 1,
     class_weights: np.ndarray | None = None,
+    levels: Levels | None = None,
     region_blocks: int = 3,
     mode: Literal["closest", "floor"] = "closest",
     paper: bool = False,
@@ -162,8 +164,11 @@ def encode_image(
         sensitivities likewise.
     sensitivity : {"gradient", "fisher", "margin"}
         What levels are chosen by: first-order gradients and Algorithm 1 (`select_levels`), or
-        second-order sensitivity of the network's answer ("fisher") or of its labels ("margin") and
-        equal errors (`equal_error_levels`), which cost the same time.
+        second-order sensitivity of the network's answer ("fisher") or of its labels ("margin"),
+        which cost the same time.
+    levels : {"closest", "equal-error", "rate"}, optional
+        How: "closest" is Algorithm 1 and all that gradients know; second-order sensitivities make errors
+        equal (`equal_error_levels`, their default) or trade them for bits (`rate_aware_levels`).
     probes : int
         Of a second-order sensitivity: backward passes from one forward pass. One is noisy; four saved 3 %
         of the bytes on one network and nothing on another (docs/experiments/beyond.md).
@@ -198,6 +203,7 @@ def encode_image(
     if gradient_at not in ("decoded", "raw"):
         raise ValueError(f"gradient_at is {gradient_at!r}; use 'decoded' or 'raw'")
     check_sensitivity(sensitivity, mode, probes)
+    levels = checked_levels(levels, sensitivity)
     if entropy is None:
         entropy = "huffman" if paper or format == "jpeg" else "context"
     if paper:
@@ -220,6 +226,7 @@ def encode_image(
         sensitivity=sensitivity,
         probes=probes,
         class_weights=class_weights,
+        levels=levels,
         region_blocks=region_blocks,
         mode=mode,
         encode_options={"entropy": entropy, "effort": effort, "threads": threads, "cpu": cpu},
@@ -349,6 +356,7 @@ class _Job:
     sensitivity: Sensitivity
     probes: int
     class_weights: np.ndarray | None
+    levels: Levels
     region_blocks: int
     mode: str
     encode_options: dict
@@ -413,8 +421,15 @@ class _Job:
             if self.raw_gradient:
                 self._gradients = gradients
         tables = replace(self.tables, table_set=self.table_set)
-        options = {"image_shape": self.image.shape, "scale": scale, "region_blocks": self.region_blocks}
-        return levels_by(self.sensitivity, gradients, tables, mode=self.mode, **options)
+        return levels_by(
+            self.levels,
+            gradients,
+            tables,
+            self.image,
+            mode=self.mode,
+            scale=scale,
+            region_blocks=self.region_blocks,
+        )
 
     def _gradients_of(self, middle: QuantPlan) -> CoefficientGradients | FisherSensitivity:
         import codec

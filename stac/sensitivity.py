@@ -1,15 +1,16 @@
 """What levels are chosen by: the sensitivities by name, each with its way to levels.
 
 `gradient` is the paper's, with Algorithm 1 (`select_levels`); `fisher` and `margin` are of second order,
-with errors made equal (`equal_error_levels`).
+with errors made equal (`equal_error_levels`) or traded for bits (`rate_aware_levels`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from stac.equal_error import equal_error_levels
 from stac.levels import Mode, Selection, select_levels
+from stac.rate import rate_aware_levels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
     from grace import CoefficientGradients, FisherSensitivity, Look, MarginSensitivity, NetworkTables
     from stac.ladder import GenericLadder
 
-__all__ = ["Sensitivity", "check_sensitivity", "levels_by", "sensitivity_of"]
+__all__ = ["Levels", "Sensitivity", "check_sensitivity", "checked_levels", "levels_by", "sensitivity_of"]
 
 Sensitivity = Literal["gradient", "fisher", "margin"]
+Levels = Literal["closest", "equal-error", "rate"]
+_LEVELS: dict[str, tuple[Levels, ...]] = {
+    "gradient": ("closest",),
+    "fisher": ("equal-error", "rate"),
+    "margin": ("equal-error", "rate"),
+}
 
 
 def check_sensitivity(name: str, mode: Mode = "closest", probes: int = 1) -> None:
@@ -55,15 +62,32 @@ def sensitivity_of(
     return gradients_of(look, class_weights=class_weights)
 
 
+def checked_levels(levels: str | None, sensitivity: Sensitivity) -> Levels:
+    """The way to levels, by default the first that goes with the sensitivity; ValueError if it does not."""
+    known = _LEVELS[sensitivity]
+    if levels is None:
+        return known[0]
+    if levels not in known:
+        raise ValueError(
+            f"levels is {levels!r}, but sensitivity {sensitivity!r} knows {' and '.join(map(repr, known))}"
+        )
+    return levels
+
+
 def levels_by(
-    name: Sensitivity,
+    levels: Levels,
     found: CoefficientGradients | FisherSensitivity | MarginSensitivity,
     tables: NetworkTables | GenericLadder,
+    image: np.ndarray,
     *,
     mode: Mode = "closest",
-    **options: Any,
+    scale: float = 1.0,
+    region_blocks: int = 3,
 ) -> Selection:
-    """Levels of the regions; `options` are those of `select_levels`."""
-    if name == "gradient":
-        return select_levels(found, tables, mode=mode, **options)
-    return equal_error_levels(found, tables, **options)
+    """Levels of the regions of `image`, which is encoded next: see the functions of each way."""
+    options = {"scale": scale, "region_blocks": region_blocks}
+    if levels == "rate":
+        return rate_aware_levels(found, tables, image, **options)
+    if levels == "equal-error":
+        return equal_error_levels(found, tables, image_shape=image.shape, **options)
+    return select_levels(found, tables, image_shape=image.shape, mode=mode, **options)

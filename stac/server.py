@@ -18,7 +18,7 @@ import codec
 from rdct.offload.labels import encode_labels
 from rdct.offload.messages import VERSION, Feedback, Hello, Limits, Notice, Packet, PlanUpdate, Welcome
 from stac.levels import Mode
-from stac.sensitivity import Sensitivity, check_sensitivity, levels_by, sensitivity_of
+from stac.sensitivity import Sensitivity, check_sensitivity, checked_levels, levels_by, sensitivity_of
 
 if TYPE_CHECKING:
     from grace import Look, NetworkTables
@@ -154,7 +154,7 @@ class StacServer:
             one_pass = kept and self._label_source is None
             labels = look.labels() if one_pass else self._labels(image, packet)
             yield PlanUpdate(serial, labels=encode_labels(labels))
-            level_map = self._levels(header, image.shape, look)
+            level_map = self._levels(header, image, look)
         finally:
             if kept:
                 _KEPT.release()
@@ -181,13 +181,13 @@ class StacServer:
         """Whether levels mean to the sender what they mean here: a stream with as many of them."""
         return header.format == "rdct" and header.levels == self._tables.table_set.levels
 
-    def _levels(self, header: codec.Header, shape: tuple[int, ...], look: Look) -> np.ndarray:
+    def _levels(self, header: codec.Header, image: np.ndarray, look: Look) -> np.ndarray:
         """From the network's own labels on this very picture, not from its truth: nobody knows that."""
         return levels_by(
-            self._sensitivity,
+            checked_levels(None, self._sensitivity),
             sensitivity_of(self._sensitivity, look, probes=self._probes),
             self._tables,
-            image_shape=shape,
+            image,
             scale=header.scale,
             region_blocks=header.region_blocks,
             mode=self._mode,

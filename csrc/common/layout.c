@@ -110,15 +110,14 @@ static uint8_t finest_covered(const RdctLayout *layout, const uint8_t *level_map
 void rdct_block_levels(const RdctLayout *layout, const uint8_t *level_map, int component, int block_row, uint8_t *levels) {
     const int region = layout->region_blocks, blocks = layout->blocks_wide[component];
     const int h = component == 0 ? 1 : layout->h_samp, v = component == 0 ? 1 : layout->v_samp;
-    /* The centre of the covered area lies in luma block (h x + h / 2, v y + v / 2); for h = v = 1 that is the block itself. */
-    const int row = min_int((block_row * v + v / 2) / region, layout->map_rows - 1);
+    const int row = rdct_region_of(block_row, v, region, layout->map_rows);
     const uint8_t *map_row = level_map + (size_t)row * (size_t)layout->map_cols;
     if (h == 1 && v == 1) {
         expand_row(layout, map_row, blocks, levels);
         return;
     }
     for (int x = 0; x < blocks; x++) {
-        levels[x] = map_row[min_int((x * h + h / 2) / region, layout->map_cols - 1)];
+        levels[x] = map_row[rdct_region_of(x, h, region, layout->map_cols)];
         if (levels[x] == RDCT_SKIP)
             levels[x] = finest_covered(layout, level_map, x, block_row);
     }

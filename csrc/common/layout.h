@@ -26,6 +26,12 @@ int rdct_layout_init(RdctLayout *layout, int width, int height, int subsampling,
 int rdct_default_slice_rows(int width, int height, int subsampling, int region_blocks);
 /* Half-open range of MCU rows of slice i. */
 void rdct_slice_mcu_rows(const RdctLayout *layout, int slice, int *first, int *last);
+/* Which of the `regions` regions along one axis holds the centre of the luma area that a block covers; factor: luma blocks it spans.
+ * The centre lies in luma block (factor block + factor / 2); for factor = 1 that is the block itself. */
+static inline int rdct_region_of(int block, int factor, int region_blocks, int regions) {
+    const int region = (block * factor + factor / 2) / region_blocks;
+    return region < regions ? region : regions - 1;
+}
 /* Level (or RDCT_SKIP) of each block of a component's block row into levels[blocks_wide[component]]; all clamps and the chroma and SKIP
  * rules of section 2. */
 void rdct_block_levels(const RdctLayout *layout, const uint8_t *level_map, int component, int block_row, uint8_t *levels);

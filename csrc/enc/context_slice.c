@@ -92,11 +92,54 @@ int rdct_context_setup(RdctEncoder *encoder, RdctError *err) {
     return RDCT_OK;
 }
 
+/* 256 log2(range), rounded down, of a range of 2^15..2^16 - 1. */
+static uint64_t log_of_range(uint32_t range) {
+    uint64_t log = 15;
+    for (int i = 0; i < 8; i++) { /* squaring doubles the logarithm */
+        range = (uint32_t)((uint64_t)range * range >> 15);
+        const int above = range >> 16 != 0;
+        range >>= above;
+        log = log << 1 | (uint64_t)above;
+    }
+    return log;
+}
+
+/* All bits of the slice so far, those still in the range included, in 1/256. */
+static uint64_t bits_spent(const Coder *coder, const RdctContextWriter *writer) {
+    const RdctSymbolEncoder *symbols = &writer->symbols;
+    const int64_t bytes = (symbols->next - symbols->start) + (writer->plain.next - coder->plain);
+    return (uint64_t)(8 * bytes + symbols->count + 16 + writer->plain.count) * 256 - log_of_range(symbols->range);
+}
+
+/* Where the bits of a block row's blocks are added up: a row of the map, NULL if nowhere. */
+typedef struct Account {
+    uint32_t *row;
+    const RdctLayout *layout;
+    int component;
+} Account;
+
+static Account open_account(const RdctEncoder *encoder, int component, int block_row) {
+    const RdctLayout *layout = &encoder->layout;
+    Account account = {NULL, layout, component};
+    if (encoder->region_bits != NULL) {
+        const int row = rdct_region_of(block_row, component == 0 ? 1 : layout->v_samp, layout->region_blocks, layout->map_rows);
+        account.row = encoder->region_bits + (size_t)row * (size_t)layout->map_cols;
+    }
+    return account;
+}
+
+static void charge(const Account *account, int x, uint64_t bits) {
+    const RdctLayout *layout = account->layout;
+    account->row[rdct_region_of(x, account->component == 0 ? 1 : layout->h_samp, layout->region_blocks, layout->map_cols)] +=
+        (uint32_t)bits;
+}
+
 /* One block row of a component: qcoef, nonzero and level of its blocks, and with a search what they were before quantisation. */
 static inline void write_blocks(const RdctEncoder *encoder, Coder *coder, RdctContextWriter *writer, const RdctBlockRow *blocks,
-                                const RdctBlockRow *whole, int c, int first, int above, RdctSymbolCounts *counts) {
+                                const RdctBlockRow *whole, const Account *account, int c, int first, int above, RdctSymbolCounts *counts) {
     const RdctContextSlices *context = encoder->context;
     RdctNeighbour *row = coder->row[c];
+    uint64_t spent = account->row != NULL ? bits_spent(coder, writer) : 0;
     RdctRowPlace place = {.row = row, .wide = encoder->layout.blocks_wide[c], .above = above};
     for (int x = 0; x < place.wide; x++) {
         const int b = first + x, level = blocks->level[c][b], coded_above = above && row[x].coded;
@@ -117,6 +160,11 @@ static inline void write_blocks(const RdctEncoder *encoder, Coder *coder, RdctCo
             rdct_context_write_block(writer, &known, &place, steps, c > 0, qcoef, blocks->nonzero[c][b]);
             counts->blocks++;
             counts->nonzero += rdct_popcount(blocks->nonzero[c][b]);
+            if (account->row != NULL) {
+                const uint64_t before = spent;
+                spent = bits_spent(coder, writer);
+                charge(account, x, spent - before);
+            }
         }
         place.left_above_coded = coded_above;
         place.left_above_dc = dc_above;
@@ -124,11 +172,15 @@ static inline void write_blocks(const RdctEncoder *encoder, Coder *coder, RdctCo
 }
 
 static void write_row(const RdctEncoder *encoder, Coder *coder, RdctContextWriter *writer, const RdctBlockRow *blocks,
-                      const RdctBlockRow *whole, int above, RdctSymbolCounts *counts) {
+                      const RdctBlockRow *whole, int mcu_row, int above, RdctSymbolCounts *counts) {
     const RdctLayout *layout = &encoder->layout;
-    for (int c = 0; c < layout->components; c++)
-        for (int y = 0; y < (c == 0 ? layout->v_samp : 1); y++)
-            write_blocks(encoder, coder, writer, blocks, whole, c, y * layout->blocks_wide[c], above || y > 0, counts);
+    for (int c = 0; c < layout->components; c++) {
+        const int high = c == 0 ? layout->v_samp : 1;
+        for (int y = 0; y < high; y++) {
+            const Account account = open_account(encoder, c, mcu_row * high + y);
+            write_blocks(encoder, coder, writer, blocks, whole, &account, c, y * layout->blocks_wide[c], above || y > 0, counts);
+        }
+    }
 }
 
 static uint8_t *put_size(uint8_t *out, size_t value) {
@@ -172,9 +224,9 @@ int rdct_context_code_slice(RdctEncoder *encoder, int slice, int worker, RdctErr
     for (int mcu_row = first; mcu_row < last; mcu_row++) {
         RDCT_TRY(rdct_encoder_prepare_row(encoder, mcu_row, worker, err));
         if (encoder->search != NULL && encoder->search->choose == NULL)
-            write_row(encoder, coder, &writer, blocks, &encoder->search->whole[worker].blocks, mcu_row > first, counts);
+            write_row(encoder, coder, &writer, blocks, &encoder->search->whole[worker].blocks, mcu_row, mcu_row > first, counts);
         else
-            write_row(encoder, coder, &writer, blocks, NULL, mcu_row > first, counts);
+            write_row(encoder, coder, &writer, blocks, NULL, mcu_row, mcu_row > first, counts);
     }
     const size_t symbols = rdct_symbol_encoder_finish(&writer.symbols);
     const uint8_t *end = rdct_bitwriter_finish(&writer.plain, 0, 0);

@@ -236,14 +236,18 @@ static void context_job(void *arg, int slice, int worker) {
     encoder->slices[slice].status = rdct_context_code_slice(encoder, slice, worker, NULL);
 }
 
-static int encode_by_context(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
-    RdctSymbolCounts counts;
+static int code_by_context(RdctEncoder *encoder, RdctError *err) {
     rdct_pool_run(encoder->ctx->pool, encoder->layout.slices, context_job, encoder);
     const int failed = first_failure(encoder);
-    if (failed < encoder->layout.slices) {
-        (void)rdct_context_code_slice(encoder, failed, 0, err); /* once more, for its message */
-        return encoder->slices[failed].status;
-    }
+    if (failed == encoder->layout.slices)
+        return RDCT_OK;
+    (void)rdct_context_code_slice(encoder, failed, 0, err); /* once more, for its message */
+    return encoder->slices[failed].status;
+}
+
+static int encode_by_context(RdctEncoder *encoder, size_t *size, RdctEncodeStats *stats, RdctError *err) {
+    RdctSymbolCounts counts;
+    RDCT_TRY(code_by_context(encoder, err));
     sum_counts(encoder, &counts);
     if (stats != NULL) {
         memset(stats, 0, sizeof *stats);
@@ -319,6 +323,23 @@ int rdct_encode_coefficients(RdctContext *ctx, const RdctCoefficients *coefficie
     RDCT_TRY(rdct_check_coefficients(coefficients, &encoder.layout, err));
     encoder.given = coefficients;
     return finish(&encoder, size, stats, err);
+}
+
+int rdct_region_bits(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, uint32_t *bits, RdctError *err) {
+    RdctEncoder encoder;
+    const RdctEncodeOptions options = {.subsampling = subsampling, .format = RDCT_FORMAT_RDCT, .entropy = RDCT_CONTEXT};
+    rdct_error_clear(err);
+    if (ctx == NULL || plan == NULL || bits == NULL)
+        return rdct_fail(err, RDCT_ERR_ARGUMENT, "null", "ctx, plan or bits is NULL");
+    ctx->output_size = 0;
+    RDCT_TRY(rdct_check_image(image, subsampling, err));
+    RDCT_TRY(begin(&encoder, ctx, image->width, image->height, plan, &options, err));
+    encoder.image = image;
+    encoder.region_bits = bits;
+    memset(bits, 0, (size_t)plan->map_rows * (size_t)plan->map_cols * sizeof *bits);
+    RDCT_TRY(rdct_encoder_setup(&encoder, RDCT_KEEP_NONE, err));
+    RDCT_TRY(rdct_context_setup(&encoder, err));
+    return code_by_context(&encoder, err);
 }
 
 int rdct_take_output(RdctContext *ctx, uint8_t *out, size_t capacity, RdctError *err) {

@@ -59,6 +59,7 @@ typedef struct RdctEncoder {
     int learns;                        /* the search learns from a sample what symbols cost */
     int counted;                       /* all symbols are counted */
     struct RdctContextSlices *context; /* of context-modelled coding; else NULL */
+    uint32_t *region_bits;             /* [map_rows][map_cols]: context-modelled coding adds what blocks cost, in 1/256 bits; else NULL */
     int count;                         /* count while coding: the caller wants statistics */
 } RdctEncoder;
 

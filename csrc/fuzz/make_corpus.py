@@ -67,6 +67,22 @@ def streams(pictures: dict[str, np.ndarray]) -> dict[str, bytes]:
     return out
 
 
+def trained_maps(pictures: dict[str, np.ndarray]) -> dict[str, bytes]:
+    """Streams of sixteen levels, whose maps are coded by the trained contexts where that is shorter."""
+    out = {}
+    rng = np.random.default_rng(4)
+    tables = codec.TableSet.from_log(table_set().log_base, np.arange(-16, 16, 2))
+    for name, image in pictures.items():
+        rows, cols = codec.map_shape(*image.shape[:2], 1)
+        noise = rng.normal(0, 1, (rows + 2, cols + 2))
+        smooth = sum(noise[y : y + rows, x : x + cols] for y in range(3) for x in range(3)) / 3
+        level_map = np.clip(np.rint(10 + 3 * smooth), 0, 15).astype(np.uint8)
+        level_map[rng.random(level_map.shape) < 0.05] = codec.SKIP
+        plan = codec.QuantPlan(tables, level_map, region_blocks=1, scale=2)
+        out[f"{name}-trained"] = codec.encode(image, plan, slice_rows=2, entropy="context")
+    return out
+
+
 def refinements(pictures: dict[str, np.ndarray]) -> dict[str, tuple[bytes, bytes]]:
     """Bases and what refines them."""
     out = {}
@@ -134,10 +150,12 @@ def main() -> None:
     odd = [data for name, data in decode.items() if name.startswith("odd")]
     pixels = pictures["odd"].tobytes()
     refined = refinements(pictures)
+    trained = trained_maps(pictures)
     seeds = {
-        "decode": decode,
+        "decode": decode | trained,
         "header": {name: data for name, data in decode.items() if not name.startswith("wide")}
         | {f"{name}-refine": data for name, (_, data) in refined.items() if name.startswith("odd")}
+        | trained
         | sets,
         # The first byte chooses entropy coding and slices, and whether a picture is made from what follows.
         "transcode": {

@@ -229,6 +229,10 @@ int rdct_encode_planes(RdctContext *ctx, const RdctImage *image, int subsampling
 int rdct_quantize(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, int effort, RdctCoefficients *out,
                   RdctError *err);
 
+/* What each region would cost under the plan, context-modelled: u32 [map_rows][map_cols], in 1/256 bits. A block counts where its centre
+ * lies; what the last bytes of slices, the header and the map cost is nobody's. */
+int rdct_region_bits(RdctContext *ctx, const RdctImage *image, const RdctPlan *plan, int subsampling, uint32_t *bits, RdctError *err);
+
 /* Parse and check everything before slice 0 (both formats). */
 int rdct_read_header(const uint8_t *data, size_t size, RdctHeader *header, RdctError *err);
 /* Variable-size parts of a header: tables u16 [levels][3][64] as used (scale NOT applied; by id: needs the set, else "missing_table_set"),

@@ -22,7 +22,7 @@ typedef struct Span {
 
 typedef struct Structure {
     Span tables, huffman, map, refine; /* but for tables the range-coded bytes alone */
-    int map_coded, map_level;
+    int map_coding /* RdctMapCoding */, map_level;
     size_t index_at;
 } Structure;
 
@@ -44,7 +44,7 @@ uint32_t rdct_header_crc(const uint8_t *data, size_t size) {
     return dsp.crc32c(data, size);
 }
 
-static int read_start(RdctCursor *cursor, RdctHeader *info, int *map_coded, RdctError *err) {
+static int read_start(RdctCursor *cursor, RdctHeader *info, int *map_coding, RdctError *err) {
     const uint8_t *bytes;
     RDCT_TRY(rdct_cursor_take(cursor, 4, &bytes, err));
     if (memcmp(bytes, "RDCT", 4) != 0)
@@ -54,19 +54,19 @@ static int read_start(RdctCursor *cursor, RdctHeader *info, int *map_coded, Rdct
     info->version = bytes[0];
     if (info->version != VERSION)
         return rdct_fail_at(err, RDCT_ERR_UNSUPPORTED, "version", 4, -1, "version %d of the rdct stream is unknown", info->version);
-    if (flags & 0x80)
-        return rdct_cursor_corrupt(cursor, 1, "flags", "the reserved flag bit is set", err);
     info->subsampling = flags & 3;
     info->entropy = flags >> 2 & 3;
     info->tables_by_id = flags >> 4 & 1;
     info->refine = flags >> 5 & 1;
-    *map_coded = flags >> 6 & 1;
+    *map_coding = flags >> 6;
     info->components = info->subsampling == RDCT_GREY ? 1 : 3;
     if (info->entropy == RDCT_CONTEXT && info->refine)
         return rdct_fail_at(err, RDCT_ERR_UNSUPPORTED, "entropy", 5, -1,
                             "context-modelled refinement streams are not read by this version");
     if (info->entropy > RDCT_CONTEXT)
         return rdct_fail_at(err, RDCT_ERR_UNSUPPORTED, "entropy", 5, -1, "entropy coding %d is not read by this version", info->entropy);
+    if (*map_coding > RDCT_MAP_TRAINED)
+        return rdct_fail_at(err, RDCT_ERR_UNSUPPORTED, "map", 5, -1, "coding %d of the level map is not read by this version", *map_coding);
     return RDCT_OK;
 }
 
@@ -149,7 +149,7 @@ static int read_huffman_span(RdctCursor *cursor, RdctHeader *info, Span *span, R
 
 static int read_map_span(RdctCursor *cursor, RdctHeader *info, Structure *structure, RdctError *err) {
     const size_t start = cursor->pos;
-    if (structure->map_coded) {
+    if (structure->map_coding != RDCT_MAP_FLAT) {
         RDCT_TRY(read_coded_span(cursor, "map_section", &structure->map, err));
         RdctRangeDecoder range;
         rdct_range_decoder_init(&range, cursor->data + structure->map.at, structure->map.size);
@@ -197,7 +197,7 @@ static int read_index(RdctCursor *cursor, int slices, RdctSliceEntry *entries, i
 
 static int read_structure(RdctCursor *cursor, RdctHeader *info, RdctLayout *layout, Structure *structure, RdctError *err) {
     uint32_t stored;
-    RDCT_TRY(read_start(cursor, info, &structure->map_coded, err));
+    RDCT_TRY(read_start(cursor, info, &structure->map_coding, err));
     RDCT_TRY(read_dimensions(cursor, info, layout, err));
     RDCT_TRY(read_tables_span(cursor, info, &structure->tables, err));
     RDCT_TRY(read_huffman_span(cursor, info, &structure->huffman, err));
@@ -289,13 +289,13 @@ static int load_map(RdctParsedHeader *parsed, const RdctCursor *whole, const Str
     parsed->level_map = rdct_scratch_reserve(&parsed->scratch[1], n, 1);
     if (!parsed->level_map)
         return rdct_fail(err, RDCT_ERR_MEMORY, "memory", "out of memory for a level map of %d x %d", rows, cols);
-    if (!structure->map_coded) {
+    if (structure->map_coding == RDCT_MAP_FLAT) {
         memset(parsed->level_map, structure->map_level, n);
         return RDCT_OK;
     }
     RdctRangeDecoder range;
     rdct_range_decoder_init(&range, whole->data + structure->map.at, structure->map.size);
-    rdct_level_map_read(&range, parsed->level_map, rows, cols, parsed->info.levels);
+    rdct_level_map_read(&range, (RdctMapCoding)structure->map_coding, parsed->level_map, rows, cols, parsed->info.levels);
     return check_section_end(&range, &structure->map, "map_section", err);
 }
 

@@ -10,7 +10,7 @@
 #include "stream/refine.h"
 #include "stream/table_section.h"
 
-enum { BAND_INLINE = 254, FIXED_BOUND = 64, HUFFMAN_BOUND = 8192, VARINT_BYTES = 5 };
+enum { BAND_INLINE = 254, FIXED_BOUND = 64, HUFFMAN_BOUND = 8192, VARINT_BYTES = 5, TRAINED_LEVELS = 8 };
 
 size_t rdct_header_bound(const RdctLayout *layout, int levels) {
     const size_t tables = (size_t)levels * 192 * 2, map = rdct_level_map_bound(layout->map_rows, layout->map_cols, levels);
@@ -22,6 +22,25 @@ size_t rdct_header_bound(const RdctLayout *layout, int levels) {
 static int map_is_flat(const RdctPlan *plan) {
     const size_t n = (size_t)plan->map_rows * (size_t)plan->map_cols;
     return n == 1 || memcmp(plan->level_map, plan->level_map + 1, n - 1) == 0;
+}
+
+/* Bytes of the map in this coding; more than the capacity if they are too many for `room`. */
+static size_t coded_size(const RdctPlan *plan, RdctMapCoding coding, uint8_t *room, size_t capacity) {
+    RdctRangeEncoder range;
+    rdct_range_encoder_init(&range, room, capacity);
+    rdct_level_map_write(&range, coding, plan->level_map, plan->map_rows, plan->map_cols, plan->set->levels);
+    const size_t size = rdct_range_encoder_finish(&range);
+    return range.overflow ? capacity + 1 : size;
+}
+
+/* room: of the header to come, to try in. */
+static RdctMapCoding choose_map_coding(const RdctHeaderInput *input, uint8_t *room, size_t capacity) {
+    if (map_is_flat(input->plan))
+        return RDCT_MAP_FLAT;
+    if (input->entropy != RDCT_CONTEXT || input->plan->set->levels < TRAINED_LEVELS)
+        return RDCT_MAP_PLAIN;
+    const size_t plain = coded_size(input->plan, RDCT_MAP_PLAIN, room, capacity);
+    return coded_size(input->plan, RDCT_MAP_TRAINED, room, capacity) < plain ? RDCT_MAP_TRAINED : RDCT_MAP_PLAIN;
 }
 
 /* Room for the coded bytes behind the longest varint; end_coded closes the gap. */
@@ -46,12 +65,12 @@ static void end_coded(RdctSink *sink, RdctRangeEncoder *range) {
     sink->size += size;
 }
 
-static void write_dimensions(RdctSink *sink, const RdctHeaderInput *input, int flat) {
+static void write_dimensions(RdctSink *sink, const RdctHeaderInput *input, RdctMapCoding map) {
     const RdctLayout *layout = input->layout;
     rdct_sink_bytes(sink, (const uint8_t *)"RDCT", 4);
     rdct_sink_u8(sink, 1);
-    rdct_sink_u8(sink, layout->subsampling | input->entropy << 2 | (input->tables_by_id ? 1 << 4 : 0) | (input->modes ? 1 << 5 : 0) |
-                           (flat ? 0 : 1 << 6));
+    rdct_sink_u8(sink,
+                 layout->subsampling | input->entropy << 2 | (input->tables_by_id ? 1 << 4 : 0) | (input->modes ? 1 << 5 : 0) | map << 6);
     rdct_sink_varint(sink, (uint32_t)layout->width);
     rdct_sink_varint(sink, (uint32_t)layout->height);
     rdct_sink_u16(sink, (uint32_t)input->plan->scale);
@@ -83,14 +102,14 @@ static void write_huffman(RdctSink *sink, const RdctHeaderInput *input) {
     end_coded(sink, &range);
 }
 
-static void write_map(RdctSink *sink, const RdctPlan *plan, int flat) {
+static void write_map(RdctSink *sink, const RdctPlan *plan, RdctMapCoding coding) {
     RdctRangeEncoder range;
-    if (flat) {
+    if (coding == RDCT_MAP_FLAT) {
         rdct_sink_u8(sink, plan->level_map[0]);
         return;
     }
     begin_coded(sink, &range);
-    rdct_level_map_write(&range, plan->level_map, plan->map_rows, plan->map_cols, plan->set->levels);
+    rdct_level_map_write(&range, coding, plan->level_map, plan->map_rows, plan->map_cols, plan->set->levels);
     end_coded(sink, &range);
 }
 
@@ -106,14 +125,14 @@ static void write_refine(RdctSink *sink, const RdctHeaderInput *input) {
 
 int rdct_header_write(const RdctHeaderInput *input, uint8_t *out, size_t capacity, size_t *size, RdctEncodeStats *stats, RdctError *err) {
     RdctSink sink = {out, capacity, 0};
-    const int flat = map_is_flat(input->plan);
-    write_dimensions(&sink, input, flat);
+    const RdctMapCoding map = choose_map_coding(input, out, capacity);
+    write_dimensions(&sink, input, map);
     const size_t tables_at = sink.size;
     RDCT_TRY(write_tables(&sink, input, err));
     const size_t huffman_at = sink.size;
     write_huffman(&sink, input);
     const size_t map_at = sink.size;
-    write_map(&sink, input->plan, flat);
+    write_map(&sink, input->plan, map);
     const size_t refine_at = sink.size;
     write_refine(&sink, input);
     const size_t index_at = sink.size;

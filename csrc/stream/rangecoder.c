@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stream/rangecoder.h"
 
-enum { P_HALF = 1 << 15, P_MIN = 64, FAST_SHIFT = 4, SLOW_SHIFT = 6, UNARY_CONTEXTS = 3 };
+enum { P_HALF = 1 << 15, P_MIN = 64, FAST_SHIFT = 4, SLOW_SHIFT = 6, UNARY_CONTEXTS = 3, KNOWN_COUNT = 4 };
 #define RANGE_MIN (UINT32_C(1) << 24)
 
 void rdct_bit_model_init(RdctBitModel *model) {
     model->fast = P_HALF;
     model->slow = P_HALF;
     model->count = 0;
+}
+
+void rdct_bit_model_init_known(RdctBitModel *model, int zeros) {
+    model->fast = model->slow = (uint16_t)(zeros << 8);
+    model->count = KNOWN_COUNT;
 }
 
 void rdct_residual_model_init(RdctResidualModel *model) {
@@ -155,39 +160,53 @@ static int clamp_prediction(int prediction, int low, int high) {
     return prediction < low ? low : prediction > high ? high : prediction;
 }
 
-static RdctBitModel *unary_context(RdctBitModel *bits, int k) {
-    return &bits[2 + (k < UNARY_CONTEXTS - 1 ? k : UNARY_CONTEXTS - 1)];
+static RdctBitModel *more_context(const RdctResidualContexts *contexts, int k) {
+    return &contexts->more[k < contexts->more_count - 1 ? k : contexts->more_count - 1];
 }
 
-void rdct_residual_encode(RdctRangeEncoder *encoder, RdctResidualModel *model, int set, int prediction, int low, int high, int value) {
-    RdctBitModel *bits = model->bit[set];
+void rdct_residual_encode_in(RdctRangeEncoder *encoder, const RdctResidualContexts *contexts, int prediction, int low, int high,
+                             int value) {
     const int p = clamp_prediction(prediction, low, high);
     if (low == high)
         return;
-    rdct_range_encode(encoder, &bits[0], value != p);
+    rdct_range_encode(encoder, contexts->differs, value != p);
     if (value == p)
         return;
     const int down = value < p;
     if (low < p && p < high)
-        rdct_range_encode(encoder, &bits[1], down);
+        rdct_range_encode(encoder, contexts->below, down);
     const int magnitude = down ? p - value : value - p, limit = down ? p - low : high - p;
     for (int k = 0; k + 1 < limit; k++) {
         const int more = k + 1 < magnitude;
-        rdct_range_encode(encoder, unary_context(bits, k), more);
+        rdct_range_encode(encoder, more_context(contexts, k), more);
         if (!more)
             break;
     }
 }
 
-int rdct_residual_decode(RdctRangeDecoder *decoder, RdctResidualModel *model, int set, int prediction, int low, int high) {
-    RdctBitModel *bits = model->bit[set];
+int rdct_residual_decode_in(RdctRangeDecoder *decoder, const RdctResidualContexts *contexts, int prediction, int low, int high) {
     const int p = clamp_prediction(prediction, low, high);
-    if (low == high || !rdct_range_decode(decoder, &bits[0]))
+    if (low == high || !rdct_range_decode(decoder, contexts->differs))
         return p;
-    const int down = p == high || (p > low && rdct_range_decode(decoder, &bits[1]));
+    const int down = p == high || (p > low && rdct_range_decode(decoder, contexts->below));
     const int limit = down ? p - low : high - p;
     int magnitude = 1;
-    while (magnitude < limit && rdct_range_decode(decoder, unary_context(bits, magnitude - 1)))
+    while (magnitude < limit && rdct_range_decode(decoder, more_context(contexts, magnitude - 1)))
         magnitude++;
     return down ? p - magnitude : p + magnitude;
+}
+
+RdctResidualContexts rdct_residual_contexts(RdctResidualModel *model, int set) {
+    RdctBitModel *bits = model->bit[set];
+    return (RdctResidualContexts){&bits[0], &bits[1], &bits[2], UNARY_CONTEXTS};
+}
+
+void rdct_residual_encode(RdctRangeEncoder *encoder, RdctResidualModel *model, int set, int prediction, int low, int high, int value) {
+    const RdctResidualContexts contexts = rdct_residual_contexts(model, set);
+    rdct_residual_encode_in(encoder, &contexts, prediction, low, high, value);
+}
+
+int rdct_residual_decode(RdctRangeDecoder *decoder, RdctResidualModel *model, int set, int prediction, int low, int high) {
+    const RdctResidualContexts contexts = rdct_residual_contexts(model, set);
+    return rdct_residual_decode_in(decoder, &contexts, prediction, low, high);
 }

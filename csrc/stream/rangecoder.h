@@ -30,7 +30,15 @@ typedef struct RdctRangeDecoder {
     const uint8_t *next, *end; /* zeros past the end */
 } RdctRangeDecoder;
 
+/* The contexts of one residual. */
+typedef struct RdctResidualContexts {
+    RdctBitModel *differs, *below, *more; /* more[more_count], the last for all bits that follow */
+    int more_count;
+} RdctResidualContexts;
+
 void rdct_bit_model_init(RdctBitModel *model);
+/* As if it had seen bits enough to know. zeros: of 256, the probability of a 0. */
+void rdct_bit_model_init_known(RdctBitModel *model, int zeros);
 void rdct_residual_model_init(RdctResidualModel *model);
 
 void rdct_range_encoder_init(RdctRangeEncoder *encoder, uint8_t *out, size_t capacity);
@@ -46,5 +54,10 @@ int rdct_range_decoder_at_end(const RdctRangeDecoder *decoder);
 
 void rdct_residual_encode(RdctRangeEncoder *encoder, RdctResidualModel *model, int set, int prediction, int low, int high, int value);
 int rdct_residual_decode(RdctRangeDecoder *decoder, RdctResidualModel *model, int set, int prediction, int low, int high);
+
+RdctResidualContexts rdct_residual_contexts(RdctResidualModel *model, int set);
+/* The same with contexts from anywhere. `below` is not asked if the prediction is a bound. */
+void rdct_residual_encode_in(RdctRangeEncoder *encoder, const RdctResidualContexts *contexts, int prediction, int low, int high, int value);
+int rdct_residual_decode_in(RdctRangeDecoder *decoder, const RdctResidualContexts *contexts, int prediction, int low, int high);
 
 #endif

@@ -24,6 +24,8 @@ LOW = codec.encode(pictures.street(27, 32), KNOWN, subsampling="420", slice_rows
 def streams():
     image = pictures.street(27, 32)
     plan = codec.QuantPlan(TABLES, [[0, 3], [255, 1]], 2, scale=2)
+    ladder = codec.TableSet.from_log(np.full((3, 8, 8), 70), np.arange(16) * 2)
+    trained = codec.QuantPlan(ladder, np.add.outer(np.arange(4), np.arange(4)) + 5, 1, scale=4)
     explicit = codec.QuantPlan(TABLES.tables[:2].copy(), [[0, 1], [255, 1]], 2, scale=4)
     return {
         "one byte of tables": codec.encode(image[:16, :16], quality=40),
@@ -31,6 +33,7 @@ def streams():
         "explicit tables, 4:2:2": codec.encode(image, explicit, subsampling="422", slice_rows=1),
         "by id": codec.encode(image, plan, tables="id", entropy="huffman-fixed"),
         "context, 4:2:0": codec.encode(image, plan, subsampling="420", entropy="context", slice_rows=2),
+        "trained map": codec.encode(image, trained, entropy="context"),
         "grey": codec.encode(image[:, :, 0], plan, slice_rows=1),
         "refinement, 4:2:0": codec.encode(image, plan, subsampling="420", refine=LOW, refine_limit=None, slice_rows=2),
         "jpeg": codec.encode(image, quality=40, format="jpeg"),

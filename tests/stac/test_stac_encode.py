@@ -247,6 +247,8 @@ def test_generic_ladder_quality_is_libjpegs():
         ({"gradient_at": "sea"}, ValueError, "gradient_at is 'sea'"),
         ({"sensitivity": "sea"}, ValueError, "sensitivity is 'sea'"),
         ({"sensitivity": "fisher", "mode": "floor"}, ValueError, "'fisher' knows 'closest' only"),
+        ({"sensitivity": "fisher", "levels": "closest"}, ValueError, "knows 'equal-error' and 'rate'"),
+        ({"levels": "rate"}, ValueError, "sensitivity 'gradient' knows 'closest'"),
         ({"sensitivity": "fisher", "paper": True}, ValueError, "paper=True fixes sensitivity to 'gradient'"),
         ({"sensitivity": "margin", "mode": "floor"}, ValueError, "'margin' knows 'closest' only"),
         ({"probes": 4}, ValueError, "a gradient is exact and has no probes; leave out probes=4"),
@@ -347,3 +349,19 @@ def test_margin_levels_and_class_weights_step_by_step(picture, model, tables):
     chosen = equal_error_levels(fisher_sensitivity(model, seen, probes=3), tables, scale=1.5)
     np.testing.assert_array_equal(done.selection.level_map, chosen.level_map)
     assert done.data not in data
+
+
+def test_rate_aware_levels_step_by_step(picture, model, tables):
+    from grace import fisher_sensitivity
+    from stac import rate_aware_levels
+
+    options = {"scale": 1.5, "sensitivity": "fisher"}
+    done = encode_image(picture, model, tables, levels="rate", **options)
+    middle = codec.QuantPlan(tables.table_set, np.full(codec.map_shape(HEIGHT, WIDTH), 8), scale=1.5)
+    known = fisher_sensitivity(model, codec.decode(codec.encode(picture, middle)))
+    chosen = rate_aware_levels(known, tables, picture, scale=1.5)
+    assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
+    assert done.data != encode_image(picture, model, tables, **options).data
+    assert encode_image(picture, model, tables, levels="equal-error", **options).data == (
+        encode_image(picture, model, tables, **options).data
+    )

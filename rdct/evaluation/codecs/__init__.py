@@ -178,6 +178,7 @@ def _families() -> dict[str, tuple[str, str]]:
         "stac-fisher-context": (own, "StacFisherContext"),
         "stac-fisher-deadzone": (own, "StacFisherDeadzone"),
         "stac-fisher-trellis": (own, "StacFisherTrellis"),
+        "stac-fisher-rate": (own, "StacFisherRate"),
         "stac-margin": (own, "StacMargin"),
         "stac-fisher-balanced": (own, "StacFisherBalanced"),
         "default": (own, "Default"),

@@ -223,6 +223,19 @@ class StacFisherTrellis(StacFisherContext):
     effort = 3
 
 
+class StacFisherRate(StacFisherContext):
+    """`stac-encode --sensitivity fisher --levels rate`: errors traded for bits, context-modelled."""
+
+    name = "stac-fisher-rate"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.settings = self.settings.replace("--sensitivity fisher", "--sensitivity fisher --levels rate")
+
+    def _steered(self, image: np.ndarray, modes: tuple[str | None, ...], **options: Any) -> Coded:
+        return super()._steered(image, modes, levels="rate", **options)
+
+
 class StacMargin(StacFisherContext):
     """Levels by how near labels are to changing: `stac-encode --sensitivity margin`."""
 

@@ -83,6 +83,10 @@ def cases():
     )
     add("context-q100", 48, 48, quality=100, entropy="context")
     add("stock-fixed", 360, 480, plan=plan(360, 480, 3, scale=0.4), entropy="huffman-fixed", format="jpeg")
+    trained = codec.TableSet.from_log(table_set().log_base, np.arange(-16, 16, 2))
+    level_map = pictures.levels(*codec.map_shape(160, 200, 2), 16, 7, 1)
+    regions = codec.QuantPlan(trained, level_map, 2)
+    add("map-trained", 160, 200, plan=regions, subsampling="420", entropy="context")
     return out
 
 

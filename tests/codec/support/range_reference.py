@@ -48,10 +48,13 @@ class RangeEncoder:
 
 
 class Models:
-    """The adaptive contexts of one coded section, reading or (given values) writing."""
+    """The adaptive contexts of one coded section, reading or (given values) writing.
 
-    def __init__(self, coder):
-        self.coder, self.state = coder, {}
+    start: context -> (fast, slow, n) of those that do not begin as section 7 says.
+    """
+
+    def __init__(self, coder, start=None):
+        self.coder, self.state = coder, dict(start or {})
 
     def bit(self, context, bit=None):
         fast, slow, n = self.state.get(context, (2**15, 2**15, 0))
@@ -63,16 +66,20 @@ class Models:
         return bit
 
     def residual(self, p, low, high, q, v=None):
+        return self.residual_in(p, low, high, (q, 0), (q, 1), lambda k: (q, 2 + min(k, 2)), v)
+
+    def residual_in(self, p, low, high, differs, sign, unary, v=None):
+        """The same with the contexts of points 1, 2 and (of k) 3."""
         p = min(max(p, low), high)
         known = v is not None
-        if not self.bit((q, 0), int(v != p) if known else None):
+        if not self.bit(differs, int(v != p) if known else None):
             return p
-        below = self.bit((q, 1), int(v < p) if known else None) if low < p < high else p == high
+        below = self.bit(sign, int(v < p) if known else None) if low < p < high else p == high
         room = p - low if below else high - p
         distance = 1
         while distance < room:
             more = int(abs(v - p) > distance) if known else None
-            if not self.bit((q, 2 + min(distance - 1, 2)), more):
+            if not self.bit(unary(distance - 1), more):
                 break
             distance += 1
         return p - distance if below else p + distance

@@ -8,6 +8,8 @@ transform_reference.py (section 9, in float64); jpeg_reference.py reads baseline
 
 import functools
 import hashlib
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -142,10 +144,10 @@ def huffman_bytes(lengths):
     return coder.finish()
 
 
-def map_bytes(level_map, levels):
+def map_bytes(level_map, levels, trained=False):
     """Section 5, written."""
     coder = RangeEncoder()
-    _level_map(coder, *np.shape(level_map), levels, np.asarray(level_map).tolist())
+    _level_map(coder, *np.shape(level_map), levels, np.asarray(level_map).tolist(), trained)
     return coder.finish()
 
 
@@ -182,11 +184,24 @@ def _huffman(coder, tables, known=None):
     return out
 
 
-def _level_map(coder, rows, cols, levels, known=None):
+@functools.cache
+def _trained_starts():
+    """The entries of level_map_defaults.h, which are part of the format: {(kind, q, i): state}."""
+    text = (Path(__file__).parents[3] / "csrc" / "stream" / "level_map_defaults.h").read_text()
+    out = {}
+    for kind, sets, width, body in re.findall(r"start_(\w+)\[(\d+)\]\[(\d+)\] = \{(.*?)\};", text, re.DOTALL):
+        values = np.array(re.findall(r"\d+", body), int).reshape(int(sets), int(width))
+        for (q, i), value in np.ndenumerate(values):
+            out[kind, q, i] = 256 * int(value), 256 * int(value), 4
+    assert {key[0] for key in out} == {"differs", "below", "more"}
+    return out
+
+
+def _level_map(coder, rows, cols, levels, known=None, trained=False):
     """Section 5."""
     known = known or [[None] * cols] * rows
     skips = coder.bit(2**15, int(any(SKIP in row for row in known)))
-    skip_models, models = Models(coder), Models(coder)
+    skip_models, models = Models(coder), Models(coder, _trained_starts() if trained else None)
     out = np.zeros((rows, cols), np.uint8)
 
     def at(y, x):
@@ -210,6 +225,21 @@ def _level_map(coder, rows, cols, levels, known=None):
             nw = n if nw is None else nw
             ne = n if ne is None else ne
             activity = abs(w - n) + abs(n - ne) + abs(w - nw)
+            if trained:
+                f = 10 * w + 6 * n - 2 * nw + 2 * ne + min(max(levels // 2 - w, -7), 7)
+                f = min(max(f, 0), 16 * (levels - 1))
+                p = f + 8 >> 4
+                r = f - 16 * p + 8 >> 2
+                q = sum(activity > bound for bound in (0, 2, 5, 10))
+                if p == 0 and activity == 0:
+                    q = 5
+                elif p == levels - 1:
+                    q = 6 if activity == 0 else 7
+                out[y, x] = models.residual_in(
+                    p, 0, levels - 1, ("differs", q, int(r in (0, 3))), ("below", q, r),
+                    lambda k, q=q: ("more", q, min(k, 4)), known[y][x],
+                )  # fmt: skip
+                continue
             p = 3 * w + 2 * n + 2 * ne + nw + 4 >> 3
             q = sum(activity > bound for bound in (0, 2, 5, 10))
             if activity == 0 and p in (0, levels - 1):
@@ -244,7 +274,8 @@ def parse(data, table_sets=()):
     s = SimpleNamespace()
     assert cursor.take(4) == b"RDCT" and cursor.u8() == 1
     flags = cursor.u8()
-    assert flags & 0x80 == 0
+    s.map = flags >> 6
+    assert s.map < 3
     s.subsampling, s.entropy, s.by_id = flags & 3, flags >> 2 & 3, flags >> 4 & 1
     s.width, s.height = cursor.varint(), cursor.varint()
     s.scale, s.levels, s.region_blocks, s.slice_rows = (
@@ -280,8 +311,9 @@ def parse(data, table_sets=()):
     else:
         s.huffman = known.bands[s.band].tolist()
     s.huffman_bytes, start = cursor.at - start, cursor.at
-    if flags & 0x40:
-        s.level_map = _level_map(RangeDecoder(cursor.take(cursor.varint())), s.rows, s.cols, s.levels)
+    if s.map > 0:
+        coder = RangeDecoder(cursor.take(cursor.varint()))
+        s.level_map = _level_map(coder, s.rows, s.cols, s.levels, trained=s.map == 2)
     else:
         s.level_map = np.full((s.rows, s.cols), cursor.u8(), np.uint8)
     assert all(v < s.levels or v == SKIP for v in s.level_map.flat)
