@@ -16,6 +16,7 @@ _HOME = {
     "CoefficientGradients": "grace.gradients",
     "FisherSensitivity": "grace.fisher",
     "NetworkTables": "grace.network_tables",
+    "SensitivityPredictor": "grace.predictor",
     "SearchResult": "grace.search",
     "UnreachableError": "grace.search",
     "build_table_set": "grace.build",
@@ -30,6 +31,7 @@ _HOME = {
     "region_rho": "grace.sensitivity",
     "region_sums": "grace.sensitivity",
     "smallest": "grace.search",
+    "train_predictor": "grace.train_predictor",
 }
 
 __all__ = sorted(_HOME)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from codec import TableSet
+from grace.predictor import SensitivityPredictor
 from grace.tables import MAX_STEP, capped_table, level_budgets, rounded_steps
 
 __all__ = ["DATA", "NetworkTables", "load_tables"]
@@ -56,6 +57,8 @@ class NetworkTables:
         many bytes as optimised JPEGs of that quality.
     provenance : dict
         Model, hashes, demand, version, command.
+    predictor : SensitivityPredictor or None
+        What foretells region sensitivity on a device (`grace.train_predictor`). The id does not depend on it.
     """
 
     table_set: TableSet
@@ -68,6 +71,7 @@ class NetworkTables:
     region_blocks: int = 3
     calibration: dict[str, dict[int, float]] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
+    predictor: SensitivityPredictor | None = None
 
     def __post_init__(self) -> None:
         for name in ("mean_gradient", "mean_coefficient"):
@@ -204,6 +208,11 @@ class NetworkTables:
             "mean_coefficient": self.mean_coefficient.reshape(3, 64).tolist(),
             "table_set": base64.b64encode(self.table_set.to_bytes()).decode("ascii"),
         }
+        if self.predictor is not None:
+            entries["predictor"] = {
+                "layers": base64.b64encode(self.predictor.to_bytes()).decode("ascii"),
+                "provenance": self.predictor.provenance,
+            }
         # One entry a line: short to diff, and a reader finds the table set at once.
         body = ",\n".join(
             f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in entries.items()
@@ -273,6 +282,7 @@ class NetworkTables:
                 for use, points in entries["calibration"].items()
             },
             provenance=provenance,
+            predictor=_predictor(entries.get("predictor")),
         )
 
     def to_json(self) -> dict:
@@ -293,6 +303,7 @@ class NetworkTables:
                 use: {str(q): points[q] for q in sorted(points)} for use, points in self.calibration.items()
             },
             "provenance": self.provenance,
+            "predictor": None if self.predictor is None else self.predictor.provenance,
         }
 
 
@@ -309,6 +320,21 @@ def _numbers(entries: dict, name: str) -> np.ndarray:
     if values.shape != (3, 64):
         raise _FileError(f"damaged table set ({name} is {list(values.shape)}, not [3, 64])")
     return values.reshape(3, 8, 8)
+
+
+def _predictor(entry: object) -> SensitivityPredictor | None:
+    """Of a file's optional entry."""
+    if entry is None:
+        return None
+    if not isinstance(entry, dict) or not isinstance(entry.get("provenance"), dict):
+        raise _FileError("damaged table set (predictor is no object with layers and provenance)")
+    try:
+        layers = base64.b64decode(entry["layers"], validate=True)
+        return SensitivityPredictor.from_bytes(layers, entry["provenance"])
+    except binascii.Error as error:
+        raise _FileError(f'damaged table set (the predictor\'s "layers" is no base64: {error})') from None
+    except ValueError as error:
+        raise _FileError(f"damaged table set ({error})") from None
 
 
 def _within(scale: float) -> float:
