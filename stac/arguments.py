@@ -165,9 +165,9 @@ def encode_parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--sensitivity",
-        choices=("gradient", "fisher"),
-        help="what levels are chosen by: gradients, as in the paper, or second-order sensitivity, "
-        "which saves more (default: gradient)",
+        choices=("gradient", "fisher", "predicted"),
+        help="what levels are chosen by: gradients, as in the paper; second-order sensitivity, which saves "
+        "more; or what the table set foretells of the latter, without a network (default: gradient)",
     )
     stream = parser.add_argument_group("stream")
     stream.add_argument(

@@ -2,7 +2,8 @@
 
 At one scale: encode the whole picture with the middle level, decode it, take the network's
 gradients there against its own labels, let Algorithm 1 choose a level for each region, encode again.
-With `sensitivity="fisher"` second-order sensitivities take the place of the gradients.
+With `sensitivity="fisher"` second-order sensitivities take the place of the gradients; with "predicted"
+what the table set's predictor foretells from the picture itself, and no network is asked.
 `agreement=` turns the scale until the network's labels on the decoded stream just agree enough with
 those on the raw picture; every trial really encodes, decodes and runs the network.
 """
@@ -20,13 +21,21 @@ from stac.equal_error import equal_error_levels
 from stac.ladder import GenericLadder, generic_ladder
 from stac.levels import Selection, scale_q8, select_levels
 from stac.pictures import as_rgb
+from stac.predicted import predicted_levels
 
 if TYPE_CHECKING:
     from codec import QuantPlan, TableSet
     from grace import CoefficientGradients, FisherSensitivity, NetworkTables
     from rdct.vision.models import Model
 
-__all__ = ["MAX_STEP_JPEG", "Encoded", "UnreachableAgreementError", "encode_image", "tables_for"]
+__all__ = [
+    "MAX_STEP_JPEG",
+    "Encoded",
+    "UnreachableAgreementError",
+    "check_predictor",
+    "encode_image",
+    "tables_for",
+]
 
 DEFAULT_QUALITY = 75
 MAX_STEP_JPEG = 255
@@ -67,7 +76,7 @@ class Encoded:
     decoded : numpy.ndarray or None
         u8, what `codec.decode(data)` gives (None without a network).
     selection : Selection or None
-        What Algorithm 1 chose (None without regions).
+        What was chosen for the regions (None without regions).
     raw_labels, decoded_labels : numpy.ndarray or None
         u8 ``[H, W]``, the network's labels of the raw and of the decoded picture.
     agreement : float or None
@@ -75,8 +84,8 @@ class Encoded:
     trials : int
         Scales that were tried.
     sensitivity_s : float
-        Seconds that the network took for the gradients or sensitivities of this trial: what the
-        server spends on it.
+        Seconds that the network took for the gradients or sensitivities of this trial, which is what the
+        server spends on it; or the predictor, which the device spends.
     """
 
     data: bytes = field(repr=False)
@@ -122,7 +131,7 @@ def encode_image(
     subsampling: Literal["444", "422", "420"] = "444",
     format: Literal["rdct", "jpeg"] = "rdct",
     gradient_at: Literal["decoded", "raw"] = "decoded",
-    sensitivity: Literal["gradient", "fisher"] = "gradient",
+    sensitivity: Literal["gradient", "fisher", "predicted"] = "gradient",
     region_blocks: int = 3,
     mode: Literal["closest", "floor"] = "closest",
     paper: bool = False,
@@ -140,7 +149,8 @@ def encode_image(
     image : numpy.ndarray
         u8 RGB ``[H, W, 3]`` or grey ``[H, W]``; a network sees grey as RGB.
     model : Model, optional
-        From `rdct.vision.models.load`. Without one the middle level is used everywhere.
+        From `rdct.vision.models.load`. Without one the middle level is used everywhere, unless levels are
+        predicted.
     tables : NetworkTables or GenericLadder, optional
         By default what `tables_for` gives: the set shipped for the network, else the generic ladder.
     scale, quality, budget, agreement
@@ -157,13 +167,15 @@ def encode_image(
         Where gradients are taken: on the picture decoded from the middle level at the same scale
         (as in the paper; once for each scale that is tried), or on the raw one (once). Fisher
         sensitivities likewise.
-    sensitivity : {"gradient", "fisher"}
-        What levels are chosen by: first-order gradients and Algorithm 1 (`select_levels`), or
-        second-order sensitivity and equal errors (`equal_error_levels`), which cost the same time.
+    sensitivity : {"gradient", "fisher", "predicted"}
+        What levels are chosen by: first-order gradients and Algorithm 1 (`select_levels`);
+        second-order sensitivity and equal errors (`equal_error_levels`), which cost the same time; or
+        what the set's predictor foretells of the latter (`predicted_levels`), for which no network is
+        needed and `gradient_at` means nothing.
     region_blocks : int
         Side of a region in luma blocks, 1..8.
     mode : {"closest", "floor"}
-        See `select_levels`; Fisher sensitivities know "closest" only.
+        See `select_levels`; the other sensitivities know "closest" only.
     paper : bool
         Hold to the paper: levels B/4..4B, 4:4:4, Huffman tables made for the picture, "closest",
         gradients at the decoded picture. Anything else asked for along with it is an error.
@@ -188,11 +200,11 @@ def encode_image(
     _check_options(image, model, scale, quality, budget, agreement, format, tables_mode, region_blocks)
     if gradient_at not in ("decoded", "raw"):
         raise ValueError(f"gradient_at is {gradient_at!r}; use 'decoded' or 'raw'")
-    if sensitivity not in ("gradient", "fisher"):
-        raise ValueError(f"sensitivity is {sensitivity!r}; use 'gradient' or 'fisher'")
-    if sensitivity == "fisher" and mode != "closest":
+    if sensitivity not in ("gradient", "fisher", "predicted"):
+        raise ValueError(f"sensitivity is {sensitivity!r}; use 'gradient', 'fisher' or 'predicted'")
+    if sensitivity != "gradient" and mode != "closest":
         raise ValueError(
-            f"mode {mode!r} bounds first-order losses; sensitivity 'fisher' knows 'closest' only"
+            f"mode {mode!r} bounds first-order losses; sensitivity {sensitivity!r} knows 'closest' only"
         )
     if entropy is None:
         entropy = "huffman" if paper or format == "jpeg" else "context"
@@ -200,6 +212,8 @@ def encode_image(
         _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy)
     if tables is None:
         tables = tables_for(model)
+    if sensitivity == "predicted":
+        check_predictor(tables, region_blocks)
     table_set = _paper_set(tables) if paper else tables.table_set
     if tables_mode == "id" and table_set != tables.table_set:
         raise ValueError("paper=True needs other levels than this set has, so its id cannot stand for them")
@@ -219,7 +233,7 @@ def encode_image(
         raw_labels=raw_labels,
     )
     if agreement is None:
-        return job.at(_scale(tables, model, scale, quality, budget))
+        return job.at(_scale(tables, job.regional, scale, quality, budget))
     return _search(job, agreement, on_trial)
 
 
@@ -246,6 +260,21 @@ def _check_options(
         raise ValueError("a JPEG file carries its tables: tables_mode 'id' needs format 'rdct'")
     if not 1 <= region_blocks <= 8:
         raise ValueError(f"region_blocks is {region_blocks}, outside 1..8")
+
+
+def check_predictor(tables: NetworkTables | GenericLadder, region_blocks: int) -> None:
+    """Raise ValueError unless levels can be predicted with this table set."""
+    predictor = getattr(tables, "predictor", None)
+    if predictor is None:
+        raise ValueError(
+            "sensitivity 'predicted' needs a table set with a predictor, and this one has none; "
+            "stac-tables predictor --tables FILE --images DIR puts one into it"
+        )
+    if predictor.region_blocks != region_blocks:
+        raise ValueError(
+            f"the predictor knows regions of {predictor.region_blocks} blocks, not of {region_blocks}; "
+            "leave region_blocks as it is, or choose another sensitivity"
+        )
 
 
 def _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy) -> None:
@@ -279,7 +308,7 @@ def _paper_set(tables: NetworkTables | GenericLadder) -> TableSet:
     return TableSet.from_log(own.log_base, offsets, own.bands)
 
 
-def _scale(tables, model, scale, quality, budget) -> float:
+def _scale(tables, regional, scale, quality, budget) -> float:
     if scale is not None:
         return scale
     if budget is not None:
@@ -287,7 +316,7 @@ def _scale(tables, model, scale, quality, budget) -> float:
             raise ValueError("a budget needs a table set made for the network; the generic ladder has none")
         return tables.scale_for_budget(budget)
     return tables.scale_for_quality(
-        DEFAULT_QUALITY if quality is None else quality, "uniform" if model is None else "regions"
+        DEFAULT_QUALITY if quality is None else quality, "regions" if regional else "uniform"
     )
 
 
@@ -346,7 +375,13 @@ class _Job:
 
     def __post_init__(self) -> None:
         self._gradients: CoefficientGradients | FisherSensitivity | None = None
+        self._predicted: Selection | None = None
         self._sensitivity_s = 0.0
+
+    @property
+    def regional(self) -> bool:
+        """Whether regions get levels of their own."""
+        return self.model is not None or self.sensitivity == "predicted"
 
     def at(self, scale: float) -> Encoded:
         """Encode at one scale and, with a network, see what it makes of the result."""
@@ -355,7 +390,7 @@ class _Job:
         scale = scale_q8(scale) / 256
         selection = None
         plan = self._uniform(scale)
-        if self.model is not None:
+        if self.regional:
             selection = self._select(plan, scale)
             plan = plan.with_map(selection.level_map)
         if self.format == "jpeg":
@@ -396,6 +431,12 @@ class _Job:
         )
 
     def _select(self, middle: QuantPlan, scale: float) -> Selection:
+        if self.sensitivity == "predicted":
+            if self._predicted is None:  # it does not depend on the scale
+                started = time.perf_counter()
+                self._predicted = predicted_levels(self.image, self.tables.predictor, self.table_set)
+                self._sensitivity_s = time.perf_counter() - started
+            return self._predicted
         gradients = self._gradients if self.raw_gradient else None
         if gradients is None:
             gradients = self._gradients_of(middle)
