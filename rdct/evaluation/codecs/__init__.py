@@ -176,6 +176,7 @@ def _families() -> dict[str, tuple[str, str]]:
         "stac-paper": (own, "StacPaper"),
         "stac-fisher": (own, "StacFisher"),
         "stac-fisher-context": (own, "StacFisherContext"),
+        "stac-predicted": (own, "StacPredicted"),
         "default": (own, "Default"),
         "default-jpeg": (own, "DefaultJpeg"),
     }
