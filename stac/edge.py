@@ -165,8 +165,8 @@ class StacEdge:
         self._threads = threads
         self._classes = classes
         self._encode = encode
+        self._encoder = codec.Encoder(threads=threads)
         if encode is None:
-            self._encoder = codec.Encoder(threads=threads)
             self._options = {"subsampling": subsampling, "entropy": entropy, "tables": tables}
             # A picture of one region: what cannot be encoded so is better known now than at the first frame.
             plan = codec.QuantPlan(table_set, [[table_set.levels // 2]], region_blocks, scale)
@@ -339,7 +339,7 @@ class StacEdge:
         return np.where(new, self._foretold(image), level_map) if new.any() else level_map
 
     def _foretold(self, image: np.ndarray) -> np.ndarray:
-        return predicted_levels(image, self._predictor, self._table_set).level_map
+        return predicted_levels(image, self._predictor, self._table_set, encoder=self._encoder).level_map
 
     def _map_shape(self) -> tuple[int, int]:
         return codec.map_shape(*self._size, self._region_blocks)

@@ -433,8 +433,13 @@ class _Job:
     def _select(self, middle: QuantPlan, scale: float) -> Selection:
         if self.sensitivity == "predicted":
             if self._predicted is None:  # it does not depend on the scale
+                import codec
+
                 started = time.perf_counter()
-                self._predicted = predicted_levels(self.image, self.tables.predictor, self.table_set)
+                options = {name: self.encode_options[name] for name in ("threads", "cpu")}
+                self._predicted = predicted_levels(
+                    self.image, self.tables.predictor, self.table_set, encoder=codec.Encoder(**options)
+                )
                 self._sensitivity_s = time.perf_counter() - started
             return self._predicted
         gradients = self._gradients if self.raw_gradient else None
