@@ -26,6 +26,8 @@ _ENERGIES = _LUMA_BANDS + 2 * _CHROMA_BANDS
 # Logarithms of energies below this share of a squared sample unit do not differ.
 _UNIT = 16
 _PLACE = 4096
+# Rows of pixels that are transformed at a time, about.
+_STRIP = 96
 
 
 def _luma_bands() -> np.ndarray:
@@ -134,18 +136,23 @@ def region_features(
     """
     encoder = codec.Encoder() if encoder is None else encoder
     shape = codec.map_shape(*image.shape[:2], region_blocks)
-    plan = codec.QuantPlan(_unquantised(), np.zeros(shape, np.uint8), region_blocks)
-    planes = encoder.quantize(image, plan).planes
-
-    sums = np.zeros((*shape, _ENERGIES + 9), np.int64)
-    sums[..., _ENERGIES::3] = 1  # of a component that is not there: one block of mid-grey
-    for component, plane in enumerate(planes):
-        dc = np.zeros((*shape, 3), np.int64)
-        _sums(
-            plane.reshape(*plane.shape[:2], 64), _BANDS[component], region_blocks, sums[..., :_ENERGIES], dc
+    energies = np.zeros((*shape, _ENERGIES), np.int64)
+    dc = np.zeros((3, *shape, 3), np.int64)
+    # Blocks know nothing of each other, so the transform can be taken strip by strip, in the cache.
+    strip = max(_STRIP // (8 * region_blocks), 1)
+    for row in range(0, shape[0], strip):
+        rows = np.s_[row : row + strip]
+        top = 8 * region_blocks * row
+        part = image[top : top + 8 * region_blocks * strip]
+        plan = codec.QuantPlan(
+            _unquantised(), np.zeros((len(energies[rows]), shape[1]), np.uint8), region_blocks
         )
-        sums[..., _ENERGIES + 3 * component :][..., :3] = dc
-    return _told(sums)
+        for component, plane in enumerate(encoder.quantize(part, plan).planes):
+            blocks = plane.reshape(*plane.shape[:2], 64)
+            _sums(blocks, _BANDS[component], region_blocks, energies[rows], dc[component, rows])
+    if image.ndim == 2:
+        dc[1:, ..., 0] = 1  # no colour: one block of none
+    return _told(np.concatenate([energies, *dc], -1))
 
 
 def _told(sums: np.ndarray) -> np.ndarray:
