@@ -213,7 +213,7 @@ class _Encode(Command):
                 f"  scale {done.scale:.4f}; "
                 f"realised sum {chosen.realised_sum:.4g} of {chosen.target_sum:.4g} "
                 f"({100 * chosen.overshoot:+.1f} %), spread of ln(rho) {chosen.ln_rho_std:.3f}; "
-                f"{done.sensitivity_s:.2f} s for the network's sensitivity"
+                f"{done.sensitivity_s:.2f} s for the sensitivity"
             )
 
     def compare(self, image: np.ndarray, done: Encoded) -> int | None:
