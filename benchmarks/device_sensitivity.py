@@ -38,8 +38,8 @@ __all__ = ["Row", "level_maps", "main", "measured", "report"]
 
 AGES = (3, 6, 15)
 EVERY, PICTURES = 10, 8
-SCALES = (0.2, 0.35, 0.6, 1.0, 1.8, 3.2, 5.6)
-TARGETS = (0.96, 0.97, 0.98, 0.985)
+SCALES = (0.14, 0.25, 0.45, 0.8, 1.5, 2.8, 5.0)
+TARGETS = (0.97, 0.98, 0.985, 0.99)
 REFERENCE, FRESH = "middle level", "fresh"
 
 #: The level map of a frame, u8.
