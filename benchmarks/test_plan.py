@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a network's gradients to a plan: what stands between the network and the encoder."""
+"""From a network's gradients, or the picture alone, to a plan: what stands before the encoder."""
 
 from __future__ import annotations
 
@@ -71,6 +71,31 @@ def test_select_levels(timed: Callable, setting: Setting, mode: str) -> None:
         cpu="numpy",
         threads=1,
         levels=len(steps),
+    )
+
+
+def test_predicted_levels(timed: Callable, setting: Setting) -> None:
+    """Levels from the picture alone: what a device spends on a first frame besides encoding it."""
+    from grace import load_tables
+    from stac import predicted_levels
+
+    tables = load_tables("bisenet-camvid")
+    image, encoder = setting.picture.rgb, codec.Encoder()
+    level_map = predicted_levels(image, tables.predictor, tables.table_set, encoder=encoder).level_map
+    for other in (codec.Encoder(cpu="c"), codec.Encoder(threads=3)):
+        again = predicted_levels(image, tables.predictor, tables.table_set, encoder=other).level_map
+        assert np.array_equal(again, level_map)
+    assert len(np.unique(level_map)) > 4
+    timed(
+        lambda: predicted_levels(image, tables.predictor, tables.table_set, encoder=encoder),
+        group=f"plan {setting.subsampling}",
+        row="predicted_levels",
+        pixels=setting.picture.pixels,
+        codec="rdct",
+        version=codec.__version__,
+        cpu="auto",
+        threads=1,
+        levels=tables.levels,
     )
 
 

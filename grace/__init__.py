@@ -18,6 +18,7 @@ _HOME = {
     "Look": "grace.passes",
     "MarginSensitivity": "grace.margin",
     "NetworkTables": "grace.network_tables",
+    "SensitivityPredictor": "grace.predictor",
     "SearchResult": "grace.search",
     "UnreachableError": "grace.search",
     "balanced_weights": "grace.classes",
@@ -34,6 +35,7 @@ _HOME = {
     "region_rho": "grace.sensitivity",
     "region_sums": "grace.sensitivity",
     "smallest": "grace.search",
+    "train_predictor": "grace.train_predictor",
 }
 
 __all__ = sorted(_HOME)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from codec import TableSet
+from grace.predictor import SensitivityPredictor
 from grace.tables import MAX_STEP, capped_table, level_budgets, rounded_steps
 
 __all__ = ["DATA", "NetworkTables", "load_tables"]
@@ -59,6 +60,8 @@ class NetworkTables:
     class_shares : numpy.ndarray or None
         float64 ``[K]``, sum 1: how often each class is among the network's labels of the set's pictures;
         None where nobody counted. See `grace.balanced_weights`.
+    predictor : SensitivityPredictor or None
+        What foretells region sensitivity on a device (`grace.train_predictor`). The id does not depend on it.
     """
 
     table_set: TableSet
@@ -72,6 +75,7 @@ class NetworkTables:
     calibration: dict[str, dict[int, float]] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
     class_shares: np.ndarray | None = None
+    predictor: SensitivityPredictor | None = None
 
     def __post_init__(self) -> None:
         for name in ("mean_gradient", "mean_coefficient"):
@@ -216,6 +220,11 @@ class NetworkTables:
             "mean_coefficient": self.mean_coefficient.reshape(3, 64).tolist(),
             "table_set": base64.b64encode(self.table_set.to_bytes()).decode("ascii"),
         }
+        if self.predictor is not None:
+            entries["predictor"] = {
+                "layers": base64.b64encode(self.predictor.to_bytes()).decode("ascii"),
+                "provenance": self.predictor.provenance,
+            }
         # One entry a line: short to diff, and a reader finds the table set at once.
         body = ",\n".join(
             f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in entries.items()
@@ -286,6 +295,7 @@ class NetworkTables:
             },
             provenance=provenance,
             class_shares=entries.get("class_shares"),
+            predictor=_predictor(entries.get("predictor")),
         )
 
     def _shares_entry(self) -> dict:
@@ -310,6 +320,7 @@ class NetworkTables:
             },
             **self._shares_entry(),
             "provenance": self.provenance,
+            "predictor": None if self.predictor is None else self.predictor.provenance,
         }
 
 
@@ -326,6 +337,21 @@ def _numbers(entries: dict, name: str) -> np.ndarray:
     if values.shape != (3, 64):
         raise _FileError(f"damaged table set ({name} is {list(values.shape)}, not [3, 64])")
     return values.reshape(3, 8, 8)
+
+
+def _predictor(entry: object) -> SensitivityPredictor | None:
+    """Of a file's optional entry."""
+    if entry is None:
+        return None
+    if not isinstance(entry, dict) or not isinstance(entry.get("provenance"), dict):
+        raise _FileError("damaged table set (predictor is no object with layers and provenance)")
+    try:
+        layers = base64.b64decode(entry["layers"], validate=True)
+        return SensitivityPredictor.from_bytes(layers, entry["provenance"])
+    except binascii.Error as error:
+        raise _FileError(f'damaged table set (the predictor\'s "layers" is no base64: {error})') from None
+    except ValueError as error:
+        raise _FileError(f"damaged table set ({error})") from None
 
 
 def _within(scale: float) -> float:

@@ -29,6 +29,7 @@ _HOME = {
     "equal_error_levels": "equal_error",
     "generic_ladder": "ladder",
     "jpeg_at_agreement": "compare",
+    "predicted_levels": "predicted",
     "propagate": "propagation",
     "propagate_levels": "propagation",
     "rate_aware_levels": "rate",
@@ -49,6 +50,7 @@ __all__ = [
     "equal_error_levels",
     "generic_ladder",
     "jpeg_at_agreement",
+    "predicted_levels",
     "propagate",
     "propagate_levels",
     "rate_aware_levels",
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from stac.keyframes import KeyframePolicy
     from stac.ladder import generic_ladder
     from stac.levels import Selection, closed_form_levels, select_levels, select_levels_loop
+    from stac.predicted import predicted_levels
     from stac.propagation import Propagated, propagate, propagate_levels
     from stac.rate import rate_aware_levels
     from stac.server import StacServer

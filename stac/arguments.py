@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 ENCODE, DECODE = "stac-encode", "stac-decode"
-#: What levels may be chosen by.
+#: What a network may be asked, for levels to be chosen by.
 SENSITIVITIES = ("gradient", "fisher", "margin")
 CPUS = ("auto", "c", "ssse3", "avx2", "avx512", "neon")
 MAX_PIXELS = 2**28
@@ -168,9 +168,10 @@ def encode_parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--sensitivity",
-        choices=SENSITIVITIES,
+        choices=(*SENSITIVITIES, "predicted"),
         help="what levels are chosen by: gradients, as in the paper, second-order sensitivity (fisher), "
-        "which saves more, or how near labels are to changing (margin) (default: gradient)",
+        "which saves more, how near labels are to changing (margin), or what the table set foretells of "
+        "fisher without a network (predicted) (default: gradient)",
     )
     how.add_argument(
         "--probes",

@@ -65,13 +65,15 @@ class _Encode(Command):
             heatmap=args.heatmap,
             paper=args.paper,
             gradient_at=args.gradient_at,
-            sensitivity=args.sensitivity,
+            sensitivity=None if args.sensitivity == "predicted" else args.sensitivity,
             probes=args.probes,
             class_weights=args.class_weights,
             levels=args.levels,
         )
-        if args.probes is not None and (args.sensitivity or "gradient") == "gradient":
-            raise UsageError("--probes needs --sensitivity fisher or margin: a gradient has none")
+        if args.probes is not None and args.sensitivity not in ("fisher", "margin"):
+            raise UsageError("--probes needs --sensitivity fisher or margin; no other takes any")
+        if args.sensitivity == "predicted" and args.gradient_at is not None:
+            raise UsageError("--gradient-at cannot go with --sensitivity predicted: it asks no network")
         self.conflict(
             args.format == "jpeg",
             "--format jpeg",
@@ -107,14 +109,21 @@ class _Encode(Command):
 
     def prepare(self) -> None:
         """Load tables and network, either of which may be missing or wrong; what is fast first."""
+        from stac.encode import check_predictor
+
         args = self.args
         tables = None if args.tables is None else loading.load_tables(args.tables)
-        self.model = None if args.no_model else self.load_model()
+        self.model = self.load_model() if self.asks_network() else None
         self.tables = loading.shipped_tables(self.model, self.console) if tables is None else tables
         if tables is not None and self.model is not None:
             note = loading.foreign(tables, self.model)
             if note:
                 self.console.warn(f"--tables {args.tables}: {note}")
+        if args.sensitivity == "predicted":
+            try:
+                check_predictor(self.tables, args.regions or 3)
+            except ValueError as error:
+                raise UsageError(str(error)) from error
         if args.budget is not None and self.tables.budget is None:
             raise UsageError(
                 "--budget needs a table set made for the network, and the generic ladder has none; "
@@ -122,11 +131,17 @@ class _Encode(Command):
             )
         if args.tables_by_id and self.tables.budget is None:
             raise UsageError("--tables-by-id needs a table set that others can have; give --tables FILE")
-        if args.format == "jpeg" and args.no_model:
+        if args.format == "jpeg" and args.no_model and args.sensitivity is None:
             self.console.warn("without a network the file has the middle level's table, steps up to 255")
         self.class_weights = self.load_weights()
         if args.verbose:
             self.console.detail(loading.licences(self.model, self.tables))
+
+    def asks_network(self) -> bool:
+        """Predicted levels need a network only where its labels are asked for."""
+        args = self.args
+        labels = args.model or args.agreement or args.compare or args.heatmap
+        return not args.no_model and bool(args.sensitivity != "predicted" or labels)
 
     def load_model(self) -> Model:
         started = time.perf_counter()
@@ -227,7 +242,7 @@ class _Encode(Command):
                 f"  scale {done.scale:.4f}; "
                 f"realised sum {chosen.realised_sum:.4g} of {chosen.target_sum:.4g} "
                 f"({100 * chosen.overshoot:+.1f} %), spread of ln(rho) {chosen.ln_rho_std:.3f}; "
-                f"{done.sensitivity_s:.2f} s for the network's sensitivity"
+                f"{done.sensitivity_s:.2f} s for the sensitivity"
             )
 
     def compare(self, image: np.ndarray, done: Encoded) -> int | None:

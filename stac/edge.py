@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -30,9 +30,11 @@ from rdct.offload.opening import opened
 from rdct.vision.flow import DisFlow, FlowAccumulator
 from rdct.vision.warp import warp_labels, warp_psnr
 from stac.keyframes import Keyframe, KeyframePolicy, Keyframes
-from stac.propagation import propagate_levels
+from stac.predicted import predicted_levels
+from stac.propagation import new_regions, propagate_levels
 
 if TYPE_CHECKING:
+    from grace.predictor import SensitivityPredictor
     from rdct.vision.frames import Frame
 
 __all__ = ["EdgeStats", "StacEdge"]
@@ -112,6 +114,9 @@ class StacEdge:
         reads.
     classes : int, optional
         Labels of this value or above are corrupt.
+    predictor : grace.SensitivityPredictor, optional
+        Foretells the levels of the first frame, and of regions that came into view since the keyframe;
+        without one they get the middle level, and their neighbours'. For regions of `region_blocks` only.
 
     Attributes
     ----------
@@ -140,9 +145,15 @@ class StacEdge:
         adaptive: bool = True,
         encode: Encode | None = None,
         classes: int | None = None,
+        predictor: SensitivityPredictor | None = None,
     ) -> None:
         if table_set is None and encode is None:
             raise ValueError("table_set is needed: without one give encode=, which must do without a plan")
+        if predictor is not None and predictor.region_blocks != region_blocks:
+            raise ValueError(
+                f"predictor knows regions of {predictor.region_blocks} blocks, but region_blocks is "
+                f"{region_blocks}; leave out one of them"
+            )
         self.stats = EdgeStats()
         self._policy = KeyframePolicy() if policy is None else policy
         self._flow = DisFlow() if flow is None else flow
@@ -150,11 +161,12 @@ class StacEdge:
         self._scale = scale
         self._region_blocks = region_blocks
         self._adaptive = adaptive and table_set is not None
+        self._predictor = predictor if self._adaptive else None
         self._threads = threads
         self._classes = classes
         self._encode = encode
+        self._encoder = codec.Encoder(threads=threads)
         if encode is None:
-            self._encoder = codec.Encoder(threads=threads)
             self._options = {"subsampling": subsampling, "entropy": entropy, "tables": tables}
             # A picture of one region: what cannot be encoded so is better known now than at the first frame.
             plan = codec.QuantPlan(table_set, [[table_set.levels // 2]], region_blocks, scale)
@@ -166,23 +178,33 @@ class StacEdge:
         self._prepared = None  # of the frame before, by the flow
 
     @classmethod
-    def from_welcome(cls, welcome: Welcome, **options) -> StacEdge:
+    def from_welcome(
+        cls, welcome: Welcome, *, predict: Literal["auto", "off"] = "auto", **options
+    ) -> StacEdge:
         """The edge a server asks for.
 
         Parameters
         ----------
         welcome : rdct.offload.Welcome
             With its table set.
+        predict : {"auto", "off"}
+            Whether to use the predictor that it brings, if it does and regions keep the size it says.
         **options
             As for `StacEdge`; they come before what the server says.
 
         Raises
         ------
         ProtocolError
-            As `rdct.offload.opening.opened`.
+            As `rdct.offload.opening.opened`; or the predictor is damaged.
         """
+        if predict not in ("auto", "off"):
+            raise ValueError(f"predict is {predict!r}; use 'auto' or 'off'")
         table_set, said = opened(welcome)
-        return cls(table_set, **{**said, **options})
+        merged = {**said, **options}
+        same_regions = merged["region_blocks"] == welcome.region_blocks
+        if predict == "auto" and welcome.predictor is not None and same_regions:
+            merged.setdefault("predictor", _predictor(welcome))
+        return cls(table_set, **merged)
 
     # ---------------------------------------------------------------------------------------------- frames
 
@@ -274,7 +296,7 @@ class StacEdge:
 
     def _keyframe(self, frame: Frame, now: float) -> tuple[Keyframe, Packet, list[Result]]:
         """The new keyframe, its packet, and the Results of those given up for it."""
-        plan = self._plan()
+        plan = self._plan(frame.image)
         if self._encode is None:
             payload = self._encoder.encode(frame.image, plan, **self._options)
         else:
@@ -293,17 +315,31 @@ class StacEdge:
         self.stats.payload_bytes += len(payload)
         return keyframe, Packet(frame.index, frame.time_s, self._serial, payload), released
 
-    def _plan(self) -> codec.QuantPlan | None:
-        """The newest levels known, moved to this frame; the middle level before there are any."""
+    def _plan(self, image: np.ndarray) -> codec.QuantPlan | None:
+        """The newest levels known, moved to this frame. What no levels are known for gets those foretold,
+        or without a predictor the middle level on a first frame and its neighbours' later.
+        """
         if self._table_set is None:
             return None
         levelled = self._keyframes.levelled
         if levelled is not None:
-            flow = levelled.way.filled
-            level_map = propagate_levels(levelled.level_map, flow, region_blocks=self._region_blocks)
+            level_map = self._carried_levels(levelled, image)
+        elif self._predictor is not None:
+            level_map = self._foretold(image)
         else:
             level_map = np.full(self._map_shape(), self._table_set.levels // 2, np.uint8)
         return codec.QuantPlan(self._table_set, level_map, self._region_blocks, self._scale)
+
+    def _carried_levels(self, keyframe: Keyframe, image: np.ndarray) -> np.ndarray:
+        way = keyframe.way
+        level_map = propagate_levels(keyframe.level_map, way.filled, region_blocks=self._region_blocks)
+        if self._predictor is None:
+            return level_map
+        new = new_regions(way.valid, self._size, way.flow.stride, region_blocks=self._region_blocks)
+        return np.where(new, self._foretold(image), level_map) if new.any() else level_map
+
+    def _foretold(self, image: np.ndarray) -> np.ndarray:
+        return predicted_levels(image, self._predictor, self._table_set, encoder=self._encoder).level_map
 
     def _map_shape(self) -> tuple[int, int]:
         return codec.map_shape(*self._size, self._region_blocks)
@@ -412,3 +448,18 @@ class StacEdge:
     def _counted(self, out: list) -> list:
         self.stats.results += sum(isinstance(one, Result) for one in out)
         return out
+
+
+def _predictor(welcome: Welcome) -> SensitivityPredictor:
+    from grace.predictor import SensitivityPredictor
+
+    try:
+        predictor = SensitivityPredictor.from_bytes(welcome.predictor)
+    except ValueError as error:
+        raise ProtocolError(f"the Welcome brings a predictor that is none: {error}") from error
+    if predictor.region_blocks != welcome.region_blocks:
+        raise ProtocolError(
+            f"the Welcome brings a predictor for regions of {predictor.region_blocks} blocks, "
+            f"and asks for regions of {welcome.region_blocks}"
+        )
+    return predictor

@@ -3,7 +3,8 @@
 At one scale: encode the whole picture with the middle level, decode it, take the network's
 gradients there against its own labels, let Algorithm 1 choose a level for each region, encode again.
 With `sensitivity="fisher"` or `"margin"` second-order sensitivities take the place of the gradients, and
-`levels` says whether regions then err alike or trade errors for bits.
+`levels` says whether regions then err alike or trade errors for bits; with `"predicted"` it is what the table
+set's predictor foretells from the picture itself, and no network is asked.
 `agreement=` turns the scale until the network's labels on the decoded stream just agree enough with
 those on the raw picture; every trial really encodes, decodes and runs the network.
 """
@@ -20,6 +21,7 @@ import numpy as np
 from stac.ladder import GenericLadder, generic_ladder
 from stac.levels import Selection, scale_q8
 from stac.pictures import as_rgb
+from stac.predicted import predicted_levels
 from stac.sensitivity import Levels, Sensitivity, check_sensitivity, checked_levels, levels_by, sensitivity_of
 
 if TYPE_CHECKING:
@@ -27,7 +29,14 @@ if TYPE_CHECKING:
     from grace import CoefficientGradients, FisherSensitivity, NetworkTables
     from rdct.vision.models import Model
 
-__all__ = ["MAX_STEP_JPEG", "Encoded", "UnreachableAgreementError", "encode_image", "tables_for"]
+__all__ = [
+    "MAX_STEP_JPEG",
+    "Encoded",
+    "UnreachableAgreementError",
+    "check_predictor",
+    "encode_image",
+    "tables_for",
+]
 
 DEFAULT_QUALITY = 75
 MAX_STEP_JPEG = 255
@@ -68,7 +77,7 @@ class Encoded:
     decoded : numpy.ndarray or None
         u8, what `codec.decode(data)` gives (None without a network).
     selection : Selection or None
-        What Algorithm 1 chose (None without regions).
+        What was chosen for the regions (None without regions).
     raw_labels, decoded_labels : numpy.ndarray or None
         u8 ``[H, W]``, the network's labels of the raw and of the decoded picture.
     agreement : float or None
@@ -76,8 +85,8 @@ class Encoded:
     trials : int
         Scales that were tried.
     sensitivity_s : float
-        Seconds that the network took for the gradients or sensitivities of this trial: what the
-        server spends on it.
+        Seconds that the network took for the gradients or sensitivities of this trial, which is what the
+        server spends on it; or the predictor, which the device spends.
     """
 
     data: bytes = field(repr=False)
@@ -123,7 +132,7 @@ def encode_image(
     subsampling: Literal["444", "422", "420"] = "444",
     format: Literal["rdct", "jpeg"] = "rdct",
     gradient_at: Literal["decoded", "raw"] = "decoded",
-    sensitivity: Sensitivity = "gradient",
+    sensitivity: Sensitivity | Literal["predicted"] = "gradient",
     probes: int = 1,
     class_weights: np.ndarray | None = None,
     levels: Levels | None = None,
@@ -145,7 +154,8 @@ def encode_image(
     image : numpy.ndarray
         u8 RGB ``[H, W, 3]`` or grey ``[H, W]``; a network sees grey as RGB.
     model : Model, optional
-        From `rdct.vision.models.load`. Without one the middle level is used everywhere.
+        From `rdct.vision.models.load`. Without one the middle level is used everywhere, unless levels are
+        predicted.
     tables : NetworkTables or GenericLadder, optional
         By default what `tables_for` gives: the set shipped for the network, else the generic ladder.
     scale, quality, budget, agreement
@@ -162,10 +172,11 @@ def encode_image(
         Where gradients are taken: on the picture decoded from the middle level at the same scale
         (as in the paper; once for each scale that is tried), or on the raw one (once). Second-order
         sensitivities likewise.
-    sensitivity : {"gradient", "fisher", "margin"}
+    sensitivity : {"gradient", "fisher", "margin", "predicted"}
         What levels are chosen by: first-order gradients and Algorithm 1 (`select_levels`), or
         second-order sensitivity of the network's answer ("fisher") or of its labels ("margin"),
-        which cost the same time.
+        which cost the same time; or what the set's predictor foretells of "fisher" (`predicted_levels`),
+        for which no network is needed and `gradient_at` means nothing.
     levels : {"closest", "equal-error", "rate"}, optional
         How: "closest" is Algorithm 1 and all that gradients know; second-order sensitivities make errors
         equal (`equal_error_levels`, their default) or trade them for bits (`rate_aware_levels`).
@@ -202,7 +213,7 @@ def encode_image(
     _check_options(image, model, scale, quality, budget, agreement, format, tables_mode, region_blocks)
     if gradient_at not in ("decoded", "raw"):
         raise ValueError(f"gradient_at is {gradient_at!r}; use 'decoded' or 'raw'")
-    check_sensitivity(sensitivity, mode, probes)
+    check_sensitivity(sensitivity, mode, probes, predicted=True)
     levels = checked_levels(levels, sensitivity)
     if entropy is None:
         entropy = "huffman" if paper or format == "jpeg" else "context"
@@ -212,6 +223,10 @@ def encode_image(
             raise ValueError("paper=True counts all pixels alike; leave out class_weights")
     if tables is None:
         tables = tables_for(model)
+    if sensitivity == "predicted":
+        check_predictor(tables, region_blocks)
+        if class_weights is not None:
+            raise ValueError("a predictor was trained with all classes alike; leave out class_weights")
     table_set = _paper_set(tables) if paper else tables.table_set
     if tables_mode == "id" and table_set != tables.table_set:
         raise ValueError("paper=True needs other levels than this set has, so its id cannot stand for them")
@@ -234,7 +249,7 @@ def encode_image(
         raw_labels=raw_labels,
     )
     if agreement is None:
-        return job.at(_scale(tables, model, scale, quality, budget))
+        return job.at(_scale(tables, job.regional, scale, quality, budget))
     return _search(job, agreement, on_trial)
 
 
@@ -261,6 +276,21 @@ def _check_options(
         raise ValueError("a JPEG file carries its tables: tables_mode 'id' needs format 'rdct'")
     if not 1 <= region_blocks <= 8:
         raise ValueError(f"region_blocks is {region_blocks}, outside 1..8")
+
+
+def check_predictor(tables: NetworkTables | GenericLadder, region_blocks: int) -> None:
+    """Raise ValueError unless levels can be predicted with this table set."""
+    predictor = getattr(tables, "predictor", None)
+    if predictor is None:
+        raise ValueError(
+            "sensitivity 'predicted' needs a table set with a predictor, and this one has none; "
+            "stac-tables predictor --tables FILE --images DIR puts one into it"
+        )
+    if predictor.region_blocks != region_blocks:
+        raise ValueError(
+            f"the predictor knows regions of {predictor.region_blocks} blocks, not of {region_blocks}; "
+            "leave region_blocks as it is, or choose another sensitivity"
+        )
 
 
 def _check_paper(model, subsampling, format, gradient_at, sensitivity, mode, entropy, effort) -> None:
@@ -295,7 +325,7 @@ def _paper_set(tables: NetworkTables | GenericLadder) -> TableSet:
     return TableSet.from_log(own.log_base, offsets, own.bands)
 
 
-def _scale(tables, model, scale, quality, budget) -> float:
+def _scale(tables, regional, scale, quality, budget) -> float:
     if scale is not None:
         return scale
     if budget is not None:
@@ -303,7 +333,7 @@ def _scale(tables, model, scale, quality, budget) -> float:
             raise ValueError("a budget needs a table set made for the network; the generic ladder has none")
         return tables.scale_for_budget(budget)
     return tables.scale_for_quality(
-        DEFAULT_QUALITY if quality is None else quality, "uniform" if model is None else "regions"
+        DEFAULT_QUALITY if quality is None else quality, "regions" if regional else "uniform"
     )
 
 
@@ -353,7 +383,7 @@ class _Job:
     subsampling: str
     format: str
     raw_gradient: bool
-    sensitivity: Sensitivity
+    sensitivity: Sensitivity | Literal["predicted"]
     probes: int
     class_weights: np.ndarray | None
     levels: Levels
@@ -365,7 +395,13 @@ class _Job:
 
     def __post_init__(self) -> None:
         self._gradients: CoefficientGradients | FisherSensitivity | None = None
+        self._predicted: Selection | None = None
         self._sensitivity_s = 0.0
+
+    @property
+    def regional(self) -> bool:
+        """Whether regions get levels of their own."""
+        return self.model is not None or self.sensitivity == "predicted"
 
     def at(self, scale: float) -> Encoded:
         """Encode at one scale and, with a network, see what it makes of the result."""
@@ -374,7 +410,7 @@ class _Job:
         scale = scale_q8(scale) / 256
         selection = None
         plan = self._uniform(scale)
-        if self.model is not None:
+        if self.regional:
             selection = self._select(plan, scale)
             plan = plan.with_map(selection.level_map)
         if self.format == "jpeg":
@@ -415,6 +451,17 @@ class _Job:
         )
 
     def _select(self, middle: QuantPlan, scale: float) -> Selection:
+        if self.sensitivity == "predicted":
+            if self._predicted is None:  # it does not depend on the scale
+                import codec
+
+                started = time.perf_counter()
+                options = {name: self.encode_options[name] for name in ("threads", "cpu")}
+                self._predicted = predicted_levels(
+                    self.image, self.tables.predictor, self.table_set, encoder=codec.Encoder(**options)
+                )
+                self._sensitivity_s = time.perf_counter() - started
+            return self._predicted
         gradients = self._gradients if self.raw_gradient else None
         if gradients is None:
             gradients = self._gradients_of(middle)

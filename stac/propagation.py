@@ -143,6 +143,38 @@ def propagate_levels_reference(
     return moved
 
 
+def new_regions(
+    valid: np.ndarray, shape: tuple[int, int], stride: int, *, region_blocks: int = 3
+) -> np.ndarray:
+    """Regions of the current picture that the keyframe did not show.
+
+    Parameters
+    ----------
+    valid : numpy.ndarray
+        bool, one value a cell of the flow: whether the way back stayed inside the picture.
+    shape : (int, int)
+        H, W of the picture.
+    stride : int
+        Of the flow.
+    region_blocks : int
+        Side R of a region in blocks of 8 pixels, 1..8.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, one value a region: at least half of its blocks' centres have no valid way back.
+    """
+    side = _BLOCK * region_blocks
+    y, x = (_BLOCK * np.arange(-(-length // _BLOCK)) + _BLOCK // 2 for length in shape)
+    # The centre of a block that hangs over the edge may lie beyond it.
+    i, j = (np.minimum(at // stride, cells - 1) for at, cells in zip((y, x), valid.shape, strict=True))
+    lost = ~valid[np.ix_(i, j)]
+    starts = tuple(np.arange(0, _BLOCK * len(one), side) // _BLOCK for one in (y, x))
+    count = np.add.reduceat(np.add.reduceat(lost.astype(np.int64), starts[0], 0), starts[1], 1)
+    blocks = [np.diff(np.append(start, len(one))) for start, one in zip(starts, (y, x), strict=True)]
+    return 2 * count >= np.outer(*blocks)
+
+
 def propagate(
     keyframe_labels: np.ndarray | None,
     level_map: np.ndarray | None,

@@ -26,12 +26,16 @@ _LEVELS: dict[str, tuple[Levels, ...]] = {
     "gradient": ("closest",),
     "fisher": ("equal-error", "rate"),
     "margin": ("equal-error", "rate"),
+    "predicted": ("equal-error",),
 }
 
 
-def check_sensitivity(name: str, mode: Mode = "closest", probes: int = 1) -> None:
-    """Raise ValueError for an unknown name, or a mode or probes that it does not know."""
-    names = get_args(Sensitivity)
+def check_sensitivity(name: str, mode: Mode = "closest", probes: int = 1, *, predicted: bool = False) -> None:
+    """Raise ValueError for an unknown name, or a mode or probes that it does not know.
+
+    With `predicted` the sensitivity may be "predicted", too, which asks no network.
+    """
+    names = get_args(Sensitivity) + ("predicted",) * predicted
     if name not in names:
         known = ", ".join(map(repr, names[:-1]))
         raise ValueError(f"sensitivity is {name!r}; use {known} or {names[-1]!r}")
@@ -43,6 +47,8 @@ def check_sensitivity(name: str, mode: Mode = "closest", probes: int = 1) -> Non
         raise ValueError(f"probes must be at least 1, got {probes}")
     if name == "gradient" and probes != 1:
         raise ValueError(f"a gradient is exact and has no probes; leave out probes={probes}")
+    if name == "predicted" and probes != 1:
+        raise ValueError(f"sensitivity 'predicted' asks no network; leave out probes={probes}")
 
 
 def sensitivity_of(
@@ -62,7 +68,7 @@ def sensitivity_of(
     return gradients_of(look, class_weights=class_weights)
 
 
-def checked_levels(levels: str | None, sensitivity: Sensitivity) -> Levels:
+def checked_levels(levels: str | None, sensitivity: str) -> Levels:
     """The way to levels, by default the first that goes with the sensitivity; ValueError if it does not."""
     known = _LEVELS[sensitivity]
     if levels is None:

@@ -110,6 +110,9 @@ class StacServer:
             )
         table_set = self._tables.table_set
         known = table_set.id in hello.known_sets
+        # The predictor was trained for regions of one size, and without levels there is nothing to foretell.
+        predictor = getattr(self._tables, "predictor", None)
+        foretells = self._adaptive and getattr(predictor, "region_blocks", None) == self._region_blocks
         return Welcome(
             set_id=table_set.id,
             table_set=None if known else table_set.to_bytes(),
@@ -119,6 +122,7 @@ class StacServer:
             palette=self._model.palette,
             limits=self._limits,
             subsampling=getattr(self._tables, "subsampling", "444"),
+            predictor=predictor.to_bytes() if foretells else None,
         )
 
     def on_packet(self, packet: Packet, now: float) -> Iterator[Feedback]:

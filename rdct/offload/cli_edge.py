@@ -102,6 +102,13 @@ def edge_parser() -> argparse.ArgumentParser:
         help="stac: a level for every region; grace: the middle level everywhere (default: stac)",
     )
     how.add_argument(
+        "--predict",
+        choices=("auto", "off"),
+        default="auto",
+        help="levels of the first frame, and of what comes into view, from the picture itself where the "
+        "server sends a predictor; off: the middle level (default: auto)",
+    )
+    how.add_argument(
         "--threshold-db",
         metavar="DB",
         type=number(0, 100, float, "a PSNR, a number 0..100"),
@@ -257,6 +264,8 @@ class _Edge:
             "entropy": args.entropy,
             "threads": self.threads,
         }
+        if args.system == "stac":
+            options["predict"] = args.predict
         _warm_up(make(welcome, **options), welcome)
         return make(welcome, **options)
 

@@ -351,4 +351,5 @@ def _plan(welcome: Welcome) -> tuple:
         welcome.subsampling,
         welcome.class_names,
         welcome.palette.tobytes(),
+        welcome.predictor,
     )

@@ -53,6 +53,7 @@ MAX_TEXT = 1024
 MAX_KNOWN_SETS = 256
 SET_ID_BYTES = 8
 MAX_CLASSES = 255
+MAX_PREDICTOR_BYTES = 2**20
 MAX_IN_FLIGHT = 64
 MAX_REGIONS = 4096
 MAX_LABEL = 65535
@@ -209,6 +210,9 @@ class Welcome(_Checked):
     limits : Limits
     version : int
         Of the protocol.
+    predictor : bytes or None
+        What foretells region sensitivity for that set, as `grace.SensitivityPredictor.to_bytes` gives it, up
+        to 1 MiB; None where there is none. A known set does not stand for it.
     """
 
     set_id: bytes
@@ -220,6 +224,7 @@ class Welcome(_Checked):
     limits: Limits = Limits()
     subsampling: str = "444"
     version: int = VERSION
+    predictor: bytes | None = None
 
     def __post_init__(self) -> None:
         names = tuple(_text("class_names", name, MAX_NAME, low=0) for name in self.class_names)
@@ -244,6 +249,9 @@ class Welcome(_Checked):
             palette=palette,
             subsampling=_choice("subsampling", self.subsampling, SUBSAMPLINGS),
             version=_integer("version", self.version, 1, 2**32 - 1),
+            predictor=None
+            if self.predictor is None
+            else _bytes("predictor", self.predictor, high=MAX_PREDICTOR_BYTES),
         )
 
 

@@ -114,6 +114,7 @@ def _welcome_out(one: Welcome) -> pb.Welcome:
         subsampling=one.subsampling,
         class_names=one.class_names,
         palette=one.palette.tobytes(),
+        predictor=one.predictor,
         limits=pb.Limits(
             max_pixels=limits.max_pixels,
             max_packet_bytes=limits.max_packet_bytes,
@@ -136,6 +137,7 @@ def _welcome_in(part: Any) -> Welcome:
         limits=Limits(limits.max_pixels, limits.max_packet_bytes, limits.max_in_flight),
         subsampling=part.subsampling,
         version=part.version,
+        predictor=_optional(part, "predictor"),
     )
 
 

@@ -65,13 +65,16 @@ def pictures(tmp_path):
 
 @pytest.fixture
 def tables(tmp_path) -> str:
-    """Network tables whose middle level is that of JPEG quality 80."""
+    """Network tables whose middle level is that of JPEG quality 80; they foretell by the place alone."""
     import codec
-    from grace import NetworkTables
+    from grace import NetworkTables, SensitivityPredictor
+    from grace.predictor import FEATURES, Layer
     from grace.tables import level_offsets, log_base
 
     steps = codec.ijg_table(80).astype(float)
     coefficients, budget = 3.0 * 72 * 96, 0.01
+    place = np.zeros((1, FEATURES), np.int16)
+    place[0, -1] = 256
     made = NetworkTables(
         table_set=codec.TableSet.from_log(log_base(steps), level_offsets(16, 4.0)),
         mean_gradient=2 * budget / (coefficients * steps),
@@ -81,6 +84,7 @@ def tables(tmp_path) -> str:
         budget=budget,
         rho=4.0,
         calibration={"regions": {10: 4.0, 95: 0.25}, "uniform": {10: 4.0, 95: 0.25}},
+        predictor=SensitivityPredictor((Layer(place, [-500000], 8),)),
     )
     path = tmp_path / "toy.rdts"
     made.save(path)

@@ -69,6 +69,20 @@ def test_missing_tables_are_absent():
         codecs.build("grace", codecs.Setup())
 
 
+def test_foretold_levels_need_a_predictor(toy, tables):
+    from dataclasses import replace
+
+    from rdct.evaluation.codecs.own import tables_sha256
+
+    setup = make_setup(toy, tables)
+    row = codecs.build("stac-predicted", setup)
+    bare = replace(setup, tables=replace(setup.tables, predictor=None))
+    with pytest.raises(codecs.Absent, match="stac-tables predictor"):
+        codecs.build("stac-predicted", bare)
+    # Records of the other rows stay good when a predictor comes or goes.
+    assert tables_sha256(bare.tables) == row.tables_sha256
+
+
 def test_unknown_row():
     with pytest.raises(ValueError, match="jpeg-turbo-444"):
         codecs.build("jpeg2000", codecs.Setup())

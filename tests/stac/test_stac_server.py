@@ -91,13 +91,14 @@ def test_labels_leave_before_gradients_are_computed(network, tables, image, diar
 @pytest.mark.parametrize("sensitivity", ["gradient", "fisher", "margin"])
 def test_levels_of_every_sensitivity_come_from_one_pass(network, tables, image, diary, sensitivity):
     from grace import Look
-    from stac.sensitivity import levels_by, sensitivity_of
+    from stac.sensitivity import checked_levels, levels_by, sensitivity_of
 
     sent = packet(image, tables)
     _, levels = StacServer(network, tables, sensitivity=sensitivity).on_packet(sent, 0.0)
     assert diary == ["forward", "backward"]
-    look = Look(network, codec.decode(sent.payload, table_sets=[tables.table_set]))
-    expected = levels_by(sensitivity, sensitivity_of(sensitivity, look), tables).level_map
+    seen = codec.decode(sent.payload, table_sets=[tables.table_set])
+    found = sensitivity_of(sensitivity, Look(network, seen))
+    expected = levels_by(checked_levels(None, sensitivity), found, tables, seen).level_map
     assert np.array_equal(codec.decode_level_map(levels.level_map, expected.shape, 16), expected)
 
 

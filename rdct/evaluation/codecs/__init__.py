@@ -181,6 +181,7 @@ def _families() -> dict[str, tuple[str, str]]:
         "stac-fisher-rate": (own, "StacFisherRate"),
         "stac-margin": (own, "StacMargin"),
         "stac-fisher-balanced": (own, "StacFisherBalanced"),
+        "stac-predicted": (own, "StacPredicted"),
         "default": (own, "Default"),
         "default-jpeg": (own, "DefaultJpeg"),
     }

@@ -33,6 +33,8 @@ _RDCT = f"rdct {codec.__version__}"
 def tables_sha256(tables: NetworkTables) -> str:
     """Over all of the network tables that steers bytes, wherever they were loaded from."""
     entries = tables.to_json()
+    # The predictor steers one row only, which has its own word to say about it.
+    del entries["predictor"]
     entries["mean_gradient"] = np.asarray(tables.mean_gradient).tolist()
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
@@ -266,6 +268,25 @@ class StacFisherBalanced(StacFisherContext):
 
     def _steered(self, image: np.ndarray, modes: tuple[str | None, ...], **options: Any) -> Coded:
         return super()._steered(image, modes, class_weights=self._weights, **options)
+
+
+class StacPredicted(StacFisher):
+    """`stac-encode --sensitivity predicted`: levels foretold by the set's predictor; no network is asked."""
+
+    name = "stac-predicted"
+    entropy = "context"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        predictor = setup.tables.predictor
+        if predictor is None:
+            raise Absent("needs network tables with a predictor: see stac-tables predictor")
+        digest = hashlib.sha256(predictor.to_bytes()).hexdigest()[:16]
+        what = f"stac-encode --sensitivity predicted at scale, predictor {digest}"
+        self.settings = f"{_RDCT}: {what}, {self._coder}, 4:4:4"
+
+    def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
+        return self._steered(image, modes, sensitivity="predicted", entropy=self.entropy, scale=dial)
 
 
 class Default(StacPaper):
