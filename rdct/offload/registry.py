@@ -46,7 +46,7 @@ SYSTEMS: Mapping[str, System] = {
         edge_options={"adaptive": False},
         server_options={"adaptive": False},
     ),
-    "dds": System("rdct.dds.edge:DdsEdge.from_welcome", "rdct.dds.server:DdsServer"),
+    "dds": System("rdct.dds.backends:edge", "rdct.dds.backends:server"),
 }
 
 
