@@ -77,14 +77,17 @@ class Device:
         What to ask the server for.
     pace : bool
         Take the frames of a file when they are due, as a camera would give them; else as fast as it goes.
-    lockstep : bool
-        Take no frame while a Result is owed, so that the outcome does not depend on who is faster.
+    lockstep : int
+        Take no frame while so many Results are owed, so that the outcome does not depend on who is faster: 1
+        (or True), or the frames that a system sends at a time. 0: never wait.
     connect_s : float
         How long to try before the first session.
     limit : int, optional
         End after so many frames.
     say : callable
         Gets what a user should know: the server is away, is back.
+    meanwhile : str
+        What happens while it is away, for that message.
     view : callable
         Gets the `Tally` after every result.
 
@@ -102,10 +105,11 @@ class Device:
         sinks: Sequence[Sink] = (),
         system: str = "stac",
         pace: bool = True,
-        lockstep: bool = False,
+        lockstep: int = 0,
         connect_s: float = 30.0,
         limit: int | None = None,
         say: Callable[[str], None] = lambda text: None,
+        meanwhile: str = "labels are propagated",
         view: Callable[[Tally], None] = lambda tally: None,
     ) -> None:
         self.tally = Tally()
@@ -118,6 +122,7 @@ class Device:
         self._lockstep = lockstep
         self._connect_s = connect_s
         self._say = say
+        self._meanwhile = meanwhile
         self._view = view
         self._inbox = Inbox()
         self._feed = Feed(source, live=source.live, wake=self._inbox.wake, limit=limit)
@@ -226,8 +231,8 @@ class Device:
                 self._emit(self._edge.on_timeout(now))
                 timeout = self._edge.next_timeout()
             self._watch(now)
-            held = self._lockstep and bool(self._owed)
-            if self._feed.ended and not held:
+            held = 0 < self._lockstep <= len(self._owed)
+            if self._feed.ended and not (held or self._awaited()):
                 return
             frame = None if held else self._feed.peek()
             due = None if frame is None else self._due(frame, now)
@@ -236,6 +241,10 @@ class Device:
                 continue
             until = min((when for when in (timeout, due) if when is not None), default=now + _LOOK_S)
             self._inbox.wait(min(max(until - now, 0.0), _LOOK_S))
+
+    def _awaited(self) -> bool:
+        """Whether Results are owed that will come by a certain time."""
+        return bool(self._owed) and self._edge.next_timeout() is not None
 
     def _due(self, frame: Frame, now: float) -> float:
         if not self.tally.frames or not self._pace:
@@ -333,7 +342,7 @@ class Device:
         self._asked = None
         if self._away is None:
             self._away = since
-            self._say(f"{self._link.address} is away ({reason}); labels are propagated until it is back")
+            self._say(f"{self._link.address} is away ({reason}); {self._meanwhile} until it is back")
 
     def _back(self, now: float) -> None:
         if self._away is not None:

@@ -385,7 +385,9 @@ def _measured(answer: RegionRequest | Detections) -> None:
     width = _integer("width", answer.width, 1, MAX_SIDE)
     labels = None if answer.labels is None else _bytes("labels", answer.labels)
     if labels is not None and answer.found:
-        raise ProtocolError(f"an answer brings objects or labels, this one has {len(answer.found)} objects too")
+        raise ProtocolError(
+            f"an answer brings objects or labels, this one has {len(answer.found)} objects too"
+        )
     answer._set(
         keyframe=_integer("keyframe", answer.keyframe, 1, MAX_SERIAL),
         height=height,

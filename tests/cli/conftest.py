@@ -137,7 +137,7 @@ def command():
 
 
 class Serving:
-    """stac-serve in its own process, with the tiny network."""
+    """stac-serve in its own process."""
 
     def __init__(self, *argv):
         code = "import sys; from rdct.offload.cli_serve import main; sys.exit(main(sys.argv[1:]))"
@@ -170,18 +170,24 @@ def _environment():
 
 
 @pytest.fixture
-def serving(tiny_tables):
-    """Start stac-serve with the tiny network and more arguments; stopped after the test."""
+def serving_with():
+    """Start stac-serve with these arguments; stopped after the test."""
     started = []
 
     def start(*argv):
-        started.append(Serving("--model", TINY, "--tables", tiny_tables, *argv))
+        started.append(Serving(*argv))
         return started[-1]
 
     yield start
     for server in started:
         server.process.kill()
         server.process.communicate()
+
+
+@pytest.fixture
+def serving(serving_with, tiny_tables):
+    """Start stac-serve with the tiny network and more arguments."""
+    return lambda *argv: serving_with("--model", TINY, "--tables", tiny_tables, *argv)
 
 
 @pytest.fixture(scope="session")
