@@ -81,3 +81,15 @@ def test_the_tables():
     assert lines[2:] == ["| a | 10 | 40 | - |", "| b | 20 | 20 | 20 |"]
     fronts = [line.split(" | ")[1] for line in dds.as_markdown(rows, 10).splitlines()[2:]]
     assert fronts == ["100", "400", "200"]  # 300 costs more than 100 and is worse
+
+
+def test_dds_on_h264_counts_both_streams_too(bench):
+    av = pytest.importorskip("av", reason="needs rdct[video]")
+    if "libx264" not in av.codecs_available:
+        pytest.skip("PyAV here is built without libx264")
+    one = bench.dds_h264(40, 18, 1.0, 0.5)
+    never = bench.dds_h264(40, 18, 1.0, 1.0)
+    assert never.note == "0 of 3; 0 %"
+    assert one.strict.right + one.strict.missed == 3
+    if one.note != never.note:  # whether a flat lamp looks textured at this quantiser is x264's to say
+        assert one.up > never.up and one.down > never.down

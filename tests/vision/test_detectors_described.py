@@ -148,7 +148,7 @@ def test_files_that_are_none(tmp_path):
         (Layout((1, 0, 4), (0, 4, 5)), "speaks of output 1, the network has 1"),
         (
             Layout((0, 0, 4), (0, 4, 9)),
-            r"rows of 9 columns or more, got \[1, 2, 8\]; are its columns first\?",
+            r"rows of 9 columns or more, got \[1, 2, 8\]; are its col",
         ),
     ],
 )
