@@ -188,9 +188,14 @@ def _add_dds(group: argparse._ArgumentGroup) -> None:
     add("--window", "PX", side, "labels: side of the windows that are asked for (default: 80)")
     count = number(0, 4096, int, "a number of windows, an integer 0..4096")
     add("--windows", "N", count, "labels: how many, where the network is least sure (default: 4)")
-    add("--max-object", "P", share, "labels: larger connected objects are settled (default: 0.004)")
+    add(
+        "--max-object",
+        "P",
+        share,
+        "labels: larger objects are settled (default: 1; 0.004 with --background)",
+    )
     add("--max-unsure", "P", share, "labels: if their mean uncertainty is at most this (default: 1)")
-    add("--background", "NAMES", str, "labels: classes that are no objects (default: the first)")
+    add("--background", "NAMES", str, "labels: classes that are no objects (default: all are none)")
     group.add_argument(
         "--replace",
         action="store_true",
@@ -302,7 +307,7 @@ class _Serve:
                 if getattr(args, name) is not None:
                     option = "-q" if name == "quality" else f"--{name}"
                     raise UsageError(f"{option} is no option of --backend h264; the device sets quantisers")
-        model = self.detector_or_network()
+        model = loading.load_detector_or_model(args.model, max(self.threads // args.workers, 1))
         tables = two_levels(args.quality or 75, args.ratio or 3.0)
         options = {"rules": self.rules(model), "region_blocks": args.regions or 3, "limits": self.limits()}
         what = {"model": model.name, "table_set": tables.id_hex, "scale": 1.0, "backend": backend}
@@ -312,22 +317,6 @@ class _Serve:
             return factory(model, tables, backend=backend, threads=self.threads, **options)
 
         return make, what
-
-    def detector_or_network(self):
-        """What ``--model`` names, for dds."""
-        from rdct.vision import detectors
-
-        spec, threads = self.args.model, max(self.threads // self.args.workers, 1)
-        if spec is None or not detectors.is_spec(spec):
-            return loading.load_model(spec, threads)
-        try:
-            return detectors.load(spec)
-        except ImportError as error:
-            raise Failure(f"--model {spec}: {one_line(error)}") from error
-        except (ValueError, OSError) as error:
-            raise UsageError(f"--model {spec}: {one_line(error)}") from error
-        except Exception as error:  # a model file runs code of the user's
-            raise Failure(f"--model {spec}: {type(error).__name__}: {one_line(error)}") from error
 
     def rules(self, model):
         """The rules of either kind of model, and no options of the other kind."""
@@ -346,6 +335,9 @@ class _Serve:
         fields = {name: value for name, value in given.items() if value is not None}
         if (text := getattr(self.args, names)) is not None:
             fields[names] = self.classes(names, text, model.class_names)
+        elif labels_pixels:
+            # Where every class fills the picture all would be settled, and nothing asked for.
+            fields.setdefault("max_object", 1.0)
         fields["keep_first"] = not self.args.replace
         return SegmentationRules(**fields) if labels_pixels else DetectionRules(**fields)
 

@@ -199,6 +199,16 @@ def server(tiny_tables):
     server.process.communicate()
 
 
+@pytest.fixture(scope="session")
+def red():
+    """One stac-serve --system dds with a small detector, for all tests that only need one."""
+    model = f"detector:{HERE / 'networks' / 'red.py'}:make"
+    server = Serving("--system", "dds", "--model", model, "--port", 0, "--patience", 60, "--max-area", 0.2)
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
 @pytest.fixture
 def frames(folder):
     """A folder of twelve frames of a picture that wanders off: frames/."""

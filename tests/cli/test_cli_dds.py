@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,22 @@ def squares(folder):
             image[window] = np.array([200, 90, 70]) + amplitude * checks[window][..., None]
         Image.fromarray(image).save(folder / "squares" / f"{index}.png")
     return folder / "squares"
+
+
+@pytest.fixture
+def street(folder):
+    """Five frames of a rendered street, also as files: street/."""
+    sys.path.insert(0, str(HERE.parents[1] / "examples"))
+    try:
+        from street import Scene
+    finally:
+        sys.path.pop(0)
+    (folder / "street").mkdir()
+    scene = Scene(3, 160, 96)
+    images = [scene.frame(t)[0] for t in range(5)]
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(folder / "street" / f"{index}.png")
+    return images
 
 
 @pytest.fixture
@@ -80,9 +97,8 @@ def test_what_is_not_asked_for_stays_coarse(dds, edge, squares):
     assert (stats["low"], stats["high"], stats["settled_first"]) == (8, 0, 8)
 
 
-def test_static_background_is_not_sent_twice(dds, edge, squares):
-    server = dds("--max-area", 0.2)
-    line = ("squares", "--server", server.address, "--system", "dds", "--no-pace", "--wait", "--json")
+def test_static_background_is_not_sent_twice(red, edge, squares):
+    line = ("squares", "--server", red.address, "--system", "dds", "--no-pace", "--wait", "--json")
     once, all_ = (json.loads(edge(*line, *more).out)["dds"] for more in (("--static", "1"), ()))
     assert once["cells_static"] == 7 * once["cells_sent"] and all_["cells_static"] == 0
     assert once["high_bytes"] < all_["high_bytes"] / 2
@@ -113,40 +129,40 @@ def test_chunks_of_h264_with_a_rest(dds, edge, squares):
     assert (row["dds"]["low"], row["dds"]["high"], row["dds"]["settled_second"]) == (3, 3, 8)
 
 
-def test_the_end_of_a_file_waits_for_the_last_answers(dds, edge, squares):
+def test_the_end_of_a_file_waits_for_the_last_answers(red, edge, squares):
     """Without --wait: frames go as fast as they can, and the last results are not given up."""
-    server = dds("--max-area", 0.2)
     done = edge(
-        *("squares", "--server", server.address, "--system", "dds", "--no-pace", "--json"),
+        *("squares", "--server", red.address, "--system", "dds", "--no-pace", "--json"),
         *("--deadline", "60"),
     )
     row = json.loads(done.out)
     assert (row["frames"], row["frames_unlabelled"], row["dds"]["settled_second"]) == (8, 0, 8)
 
 
-def test_labels_in_two_rounds(dds, edge, frames):
+def test_labels_of_a_rendered_street_in_two_rounds(dds, edge, folder, street):
     pytest.importorskip("av", reason="needs rdct[video]")
-    server = dds("--window", 24, "--windows", 2, "--max-object", 1, "-q", 60, "--ratio", 7, model=TINY)
+    server = dds("--window", 24, "--windows", 2, "-q", 60, "--ratio", 7, model=TINY)
     done = edge(
-        *("frames", "--server", server.address, "--system", "dds", "--no-pace", "--wait", "--json"),
+        *("street", "--server", server.address, "--system", "dds", "--no-pace", "--wait", "--json"),
         *("--save", "out"),
     )
     assert done.code == 0, done.err
     row = json.loads(done.out)
-    assert (row["frames"], row["frames_unlabelled"], row["dds"]["settled_second"]) == (12, 0, 12)
-    assert sorted(os.listdir("out/labels")) == [f"{k:06d}.png" for k in range(12)]
+    assert (row["frames"], row["frames_unlabelled"], row["dds"]["settled_second"]) == (5, 0, 5)
+    assert row["dds"]["high"] == 5 and row["dds"]["cells_sent"] < 5 * 4 * 7  # of 4 x 7 cells a frame
+    assert sorted(os.listdir("out/labels")) == [f"{k:06d}.png" for k in range(5)]
     assert "regions" not in json.loads(open("out/results.jsonl").readline())
     from rdct.vision import models
 
     model = models.load(TINY)
-    seen = models.labels(model, np.asarray(Image.open(frames / "3.png")))
-    assert np.mean(np.asarray(Image.open("out/labels/000003.png")) == seen) > 0.8
+    for index, image in enumerate(street):
+        sent = np.asarray(Image.open(f"out/labels/{index:06d}.png"))
+        assert np.mean(sent == models.labels(model, image)) > 0.8
 
 
-def test_the_device_needs_no_torch(dds, command, squares):
-    server = dds("--max-area", 0.2)
+def test_the_device_needs_no_torch(red, command, squares):
     done = command(
-        *("edge", squares, "--server", server.address, "--system", "dds", "--no-pace", "--wait", "--json"),
+        *("edge", squares, "--server", red.address, "--system", "dds", "--no-pace", "--wait", "--json"),
         without=("torch", "grace", "av", "numba"),
     )
     assert done.code == 0, done.err
@@ -154,8 +170,8 @@ def test_the_device_needs_no_torch(dds, command, squares):
 
 
 @pytest.mark.parametrize("system", ["stac", "grace"])
-def test_a_server_of_another_system_refuses(dds, edge, squares, system):
-    done = edge("squares", "--server", dds().address, "--system", system, "--no-pace")
+def test_a_server_of_another_system_refuses(red, edge, squares, system):
+    done = edge("squares", "--server", red.address, "--system", system, "--no-pace")
     assert done.code == 1 and f"this server runs dds, not {system}" in done.err
 
 
