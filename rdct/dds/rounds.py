@@ -260,7 +260,9 @@ class Rounds(ABC):
         if answer.labels is None:
             known = [one for one in answer.found if self._classes is None or one.label < self._classes]
             return tuple(one.resized(measured, held.size).clipped(held.size) for one in known)
-        labels = decode_labels(answer.labels, max_pixels=answer.height * answer.width)
+        # No more than was sent, whatever the answer says it measured: sides may have been made even.
+        sent = (held.size[0] + 1) * (held.size[1] + 1)
+        labels = decode_labels(answer.labels, max_pixels=min(answer.height * answer.width, sent))
         if labels.shape != measured:
             raise ProtocolError(f"labels are {list(labels.shape)} for a picture of {list(measured)}")
         if self._classes is not None and labels.max() >= self._classes:

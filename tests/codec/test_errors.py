@@ -594,7 +594,9 @@ def test_each_rule_of_canonical_bytes(rule, data):
 
 
 def test_every_rule_of_the_c_core_is_tested():
-    sources = [path for path in (Path(__file__).parents[2] / "csrc").rglob("*.c") if path.parent.name != "fuzz"]
+    sources = [
+        path for path in (Path(__file__).parents[2] / "csrc").rglob("*.c") if path.parent.name != "fuzz"
+    ]
     if not sources:
         pytest.skip("needs the C sources, which are not beside an installed wheel")
     text = "".join(path.read_text("utf-8") for path in sources)

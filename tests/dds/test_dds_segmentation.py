@@ -144,6 +144,14 @@ def test_labels_that_are_none_change_nothing(hand, by_hand, labels):
     assert result.kind == "none"
 
 
+def test_labels_of_more_pixels_than_were_sent_are_not_decoded(hand):
+    feed = hand()
+    feed.frame()
+    labels = encode_labels(np.zeros((4000, 4000), np.uint8))
+    assert feed.feed(Detections(1, 4000, 4000, labels=labels)) == []
+    assert feed.edge.stats.feedback_corrupt == 1
+
+
 def test_an_answer_brings_objects_or_labels(by_hand):
     with pytest.raises(ProtocolError, match="objects or labels"):
         Detections(1, 96, 144, by_hand.objects((0, 0, 9, 9)), labels=b"x")
