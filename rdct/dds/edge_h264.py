@@ -3,7 +3,8 @@
 
 "low" is the whole chunk at a coarse quantiser. Once the server has answered for every frame of it, "high" is
 the raw chunk at a fine one, black outside the regions asked for, from the first frame asked for to the last.
-A chunk's packet bears the serial of its first frame; the others follow one by one.
+A chunk's packet bears the serial of its last frame; those before it count down one by one. So the answer to
+the packet's own serial is the last of its answers, and "high" has no serial that "low" has not had.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class H264Edge(Rounds):
         payload = encode_chunk(pictures, qp=self._low_qp, **self._options)
         self._chunks = [one for one in self._chunks if self._owed(one)]
         self._chunks.append(_Chunk(chunk, now, {held.serial for held in chunk}))
-        yield Packet(chunk[0].frame, chunk[0].time_s, chunk[0].serial, payload, "low")
+        yield Packet(chunk[-1].frame, chunk[-1].time_s, chunk[-1].serial, payload, "low")
 
     def _high_packets(self, held: Held, request: RegionRequest) -> Iterable[Packet]:
         size, measured = held.picture.shape[:2], (request.height, request.width)
@@ -139,8 +140,8 @@ class H264Edge(Rounds):
         nothing = np.zeros(pictures[asked[0]].shape[:2], bool)
         masks = [chunk.wanted.get(chunk.members[n].serial, nothing) for n in sent]
         payload = encode_chunk([pictures[n] for n in sent], qp=self._high_qp, roi=masks, **self._options)
-        first = chunk.members[asked[0]]
-        return [Packet(first.frame, first.time_s, first.serial, payload, "high")]
+        last = chunk.members[asked[-1]]
+        return [Packet(last.frame, last.time_s, last.serial, payload, "high")]
 
     def _chunk_of(self, serial: int) -> _Chunk | None:
         ours = (one for one in self._chunks if one.members[0].serial <= serial <= one.members[-1].serial)

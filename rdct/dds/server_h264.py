@@ -76,32 +76,45 @@ class H264Server(DdsServer):
         try:
             self._check(packet)
             if packet.stream == "low":
-                pictures = self._pictures(packet.payload)
+                first, pictures = self._numbered(packet)
             else:
                 asked = self._merged_chunk(packet)
         except ValueError as error:
-            yield Notice(
-                "refused", f"chunk {packet.keyframe}, stream {packet.stream!r}: {error}", packet.keyframe
-            )
+            text = f"chunk {packet.keyframe}, stream {packet.stream!r}: {error}"
+            yield Notice("refused", text, packet.keyframe)
             return
-        yield from (
-            self._first_chunk(packet, pictures) if packet.stream == "low" else self._second_chunk(asked)
-        )
+        if packet.stream == "low":
+            yield from self._first_chunk(packet.payload, first, pictures)
+        else:
+            yield from self._second_chunk(asked)
 
     def _pictures(self, payload: bytes) -> list[np.ndarray]:
         return decode_chunk(payload, max_pixels=self._limits.max_pixels, max_frames=self._max_chunk)
 
-    def _first_chunk(self, packet: Packet, pictures: list[np.ndarray]) -> Iterator[Feedback]:
-        chunk = _Chunk(packet.payload, len(pictures), {})
-        self._chunks.pop(packet.keyframe, None)
-        self._chunks[packet.keyframe] = chunk
-        for serial, picture in enumerate(pictures, packet.keyframe):
+    def _numbered(self, packet: Packet) -> tuple[int, list[np.ndarray]]:
+        """The serial of a chunk's first frame, and its pictures."""
+        pictures = self._pictures(packet.payload)
+        first = packet.keyframe - len(pictures) + 1
+        if first < 1:
+            raise ValueError(f"serials count from 1, so {packet.keyframe} cannot end {len(pictures)} frames")
+        return first, pictures
+
+    def _first_chunk(self, payload: bytes, first: int, pictures: list[np.ndarray]) -> Iterator[Feedback]:
+        chunk = _Chunk(payload, len(pictures), {})
+        self._chunks.pop(first, None)
+        self._chunks[first] = chunk
+        for serial, picture in enumerate(pictures, first):
             seen = self._look.first(picture)
             if seen.wanted:
                 chunk.seen[serial] = seen
+            if serial == first + len(pictures) - 1:  # before the answer that may be the last one taken
+                self._bound(first)
             yield answer_of(serial, seen)
-        if not chunk.seen:
-            self._chunks.pop(packet.keyframe, None)
+
+    def _bound(self, first: int) -> None:
+        """Keep no chunk that nothing was asked of, and no more than may be."""
+        if not self._chunks[first].seen:
+            del self._chunks[first]
         while len(self._chunks) > self._max_asked or self._kept() > self._limits.max_packet_bytes:
             del self._chunks[next(iter(self._chunks))]
 
@@ -110,13 +123,14 @@ class H264Server(DdsServer):
 
     def _merged_chunk(self, packet: Packet) -> list[tuple[int, Seen, np.ndarray]]:
         """Serial, first look and merged picture of every frame that regions were asked of."""
-        start = packet.keyframe
-        first = next((n for n, one in self._chunks.items() if n <= start < n + one.frames), None)
+        start, high = self._numbered(packet)
+        end = packet.keyframe
+        first = next((n for n, one in self._chunks.items() if n <= end < n + one.frames), None)
         if first is None:
             raise ValueError("no regions are waited for")
-        chunk, high = self._chunks[first], self._pictures(packet.payload)
-        if start + len(high) > first + chunk.frames:
+        if start < first:
             raise ValueError(f"its {len(high)} frames go beyond the chunk that begins with {first}")
+        chunk = self._chunks[first]
         low = self._pictures(chunk.low)
         del self._chunks[first]
         return [

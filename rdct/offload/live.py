@@ -8,6 +8,7 @@ inbox, and the loop below takes turns between feedback, timeouts and frames.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -54,7 +55,7 @@ class Sink(Protocol):
         """Once, before the first frame: the classes, and frames a second of the source."""
 
     def write(self, shown: Shown) -> None:
-        """One frame's result."""
+        """One frame's result; frames come in order, whenever their results were known."""
 
     def close(self) -> None:
         """After the last, also when the run was stopped."""
@@ -134,6 +135,7 @@ class Device:
         self._owed: dict[
             int, tuple[Frame, bool]
         ] = {}  # frames without a Result yet, and whether they were sent
+        self._done: dict[int, Shown] = {}  # with one, but behind a frame without
         self._size = (0, 0)
         self._start = (0.0, 0.0)  # of the first frame: when it was taken, and its own time
         self._away: float | None = None  # since when the server is
@@ -168,6 +170,8 @@ class Device:
             self._link.close()
             self._feed.close()
             self._account()
+            self._owed.clear()  # nothing more will come for these
+            self._write()
             for sink in self._opened:
                 sink.close()
         if self._feed.error is not None:
@@ -279,10 +283,18 @@ class Device:
         owed = self._owed.pop(result.frame, None)
         self.tally.resulted(result, expected=owed is not None, now=time.monotonic())
         if owed is not None:
-            for sink in self._opened:
-                sink.write(Shown(owed[0], result, owed[1]))
+            self._done[result.frame] = Shown(owed[0], result, owed[1])
+            self._write()
         self._account()
         self._view(self.tally)
+
+    def _write(self) -> None:
+        """Hand on, in the order of frames, what waits for no Result of an earlier one."""
+        oldest = next(iter(self._owed), math.inf)
+        for frame in sorted(one for one in self._done if one < oldest):
+            shown = self._done.pop(frame)
+            for sink in self._opened:
+                sink.write(shown)
 
     def _account(self) -> None:
         """Copy what the feed and the link count."""

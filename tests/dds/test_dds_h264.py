@@ -59,11 +59,11 @@ def test_they_keep_the_protocols(hand, server):
 def test_a_chunk_is_one_packet_of_all_its_frames(hand, by_hand):
     feed = hand()
     (low,) = chunk(feed, by_hand, SURE)
-    assert (low.stream, low.frame, low.keyframe) == ("low", 0, 1)
+    assert (low.stream, low.frame, low.keyframe) == ("low", 2, 3)
     pictures = decode_chunk(low.payload)
     assert [picture.shape for picture in pictures] == [(96, 144, 3)] * 3
     (second,) = chunk(feed, by_hand, SURE)
-    assert (second.frame, second.keyframe) == (3, 4)
+    assert (second.frame, second.keyframe) == (5, 6)
     assert (feed.edge.stats.low, feed.edge.stats.low_bytes) == (2, len(low.payload) + len(second.payload))
 
 
@@ -82,7 +82,7 @@ def test_high_goes_when_all_have_answered_from_the_first_asked_to_the_last(hand,
     assert feed.feed(by_hand.request(4, (0, 0, 10.5, 10))) == []
     result, high = feed.feed(by_hand.detections(3))
     assert result.frame == 2
-    assert (high.stream, high.frame, high.keyframe) == ("high", 1, 2)
+    assert (high.stream, high.frame, high.keyframe) == ("high", 3, 4)
     pictures = decode_chunk(high.payload)
     assert len(pictures) == 3
     assert (
@@ -197,17 +197,22 @@ def refused(answers, says):
 
 def test_what_is_not_to_be_sent_is_refused(hand, server, by_hand):
     feed, machine = hand(), server()
+    chunk(feed, by_hand, DOUBTFUL)  # lost on its way
     (low,) = chunk(feed, by_hand, DOUBTFUL)
     asks = list(machine.on_packet(low, 0.0))
     (high,) = [packet for one in asks for packet in feed.feed(one)]
-    refused(machine.on_packet(Packet(0, 0.0, 1, b"noise", "low"), 0.0), "no H.264")
-    refused(machine.on_packet(Packet(0, 0.0, 1, b"noise", "high"), 0.0), "no H.264")
-    refused(machine.on_packet(Packet(0, 0.0, 1, high.payload, "key"), 0.0), "streams 'low' and 'high'")
-    refused(
-        machine.on_packet(Packet(0, 0.0, 2, high.payload, "high"), 0.0),
-        "go beyond the chunk that begins with 1",
-    )
-    refused(machine.on_packet(Packet(0, 0.0, 4, high.payload, "high"), 0.0), "no regions are waited for")
+
+    def says(serial, payload, stream, text):
+        refused(machine.on_packet(Packet(0, 0.0, serial, payload, stream), 0.0), text)
+
+    says(6, b"noise", "low", "no H.264")
+    says(6, b"noise", "high", "no H.264")
+    says(6, high.payload, "key", "streams 'low' and 'high'")
+    says(5, high.payload, "high", "its 3 frames go beyond the chunk that begins with 4")
+    says(3, high.payload, "high", "no regions are waited for")
+    says(7, high.payload, "high", "no regions are waited for")
+    says(2, high.payload, "high", "2 cannot end 3 frames")
+    says(2, low.payload, "low", "2 cannot end 3 frames")
     refused(server().on_packet(high, 0.0), "no regions are waited for")
     assert len(list(machine.on_packet(high, 0.0))) == 3  # the session goes on
     refused(machine.on_packet(high, 0.0), "no regions are waited for")
@@ -262,7 +267,8 @@ def test_a_drawn_clip(by_hand):
     for frame in clip(by_hand):
         score += match(results[frame.index].regions, reference(frame.image).regions(0.5))
     assert score.f1 > 0.95
-    assert edge.stats.low == 5 and edge.stats.high >= 4 and edge.stats.settled_second >= 12
+    assert tally.keyframes == edge.stats.low == 5 and tally.keyframes_unanswered == 0
+    assert edge.stats.high >= 4 and edge.stats.settled_second >= 12
     up = [one for one in records if isinstance(one, Transfer) and one.direction == "up"]
     assert tally.bytes_up == sum(one.size_bytes for one in up)
 
