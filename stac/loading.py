@@ -13,10 +13,18 @@ from stac.console import Console, Failure, UsageError, one_line
 
 if TYPE_CHECKING:
     from grace import NetworkTables
+    from rdct.vision.detectors import Detector
     from rdct.vision.models import Model
     from stac.ladder import GenericLadder
 
-__all__ = ["foreign", "licences", "load_model", "load_tables", "shipped_tables"]
+__all__ = [
+    "foreign",
+    "licences",
+    "load_detector_or_model",
+    "load_model",
+    "load_tables",
+    "shipped_tables",
+]
 
 
 def load_model(spec: str | None, threads: int | None = None, *, without: str = "") -> Model:
@@ -46,6 +54,22 @@ def load_model(spec: str | None, threads: int | None = None, *, without: str = "
     except ModuleNotFoundError as error:
         if error.name in ("torch", "safetensors"):
             raise Failure(missing) from error
+        raise Failure(f"--model {spec}: {one_line(error)}") from error
+    except (ValueError, OSError) as error:
+        raise UsageError(f"--model {spec}: {one_line(error)}") from error
+    except Exception as error:  # a model file runs code of the user's
+        raise Failure(f"--model {spec}: {type(error).__name__}: {one_line(error)}") from error
+
+
+def load_detector_or_model(spec: str | None, threads: int | None = None) -> Detector | Model:
+    """The detector of a spec as for `rdct.vision.detectors.load`, or else as `load_model`."""
+    from rdct.vision import detectors
+
+    if spec is None or not detectors.is_spec(spec):
+        return load_model(spec, threads)
+    try:
+        return detectors.load(spec)
+    except ImportError as error:
         raise Failure(f"--model {spec}: {one_line(error)}") from error
     except (ValueError, OSError) as error:
         raise UsageError(f"--model {spec}: {one_line(error)}") from error

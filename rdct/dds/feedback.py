@@ -195,14 +195,22 @@ class SegmentationRules:
         How many are searched for, n; fewer come out where one touches a settled object.
     max_object : float
         A connected piece of one class of more than this share of the picture is settled.
+    max_unsure : float
+        But only if its mean uncertainty is at most this. 1, as in the paper: whatever it is.
     background : collection of int
-        Classes that are no objects, and never settled.
+        Classes that are no objects, and never settled. The paper knows one class and a background; where
+        every pixel has a class, name those that fill the picture here, or settle nothing (`max_object` 1).
+    keep_first : bool
+        Outside the windows the labels stay those of the first round. False: the second round, which saw
+        the whole picture too, replaces them all.
     """
 
     window: int = 80
     windows: int = 4
     max_object: float = 0.004
+    max_unsure: float = 1.0
     background: Collection[int] = (0,)
+    keep_first: bool = True
 
     def __post_init__(self) -> None:
         if self.window < 1 or self.windows < 0:
@@ -211,6 +219,7 @@ class SegmentationRules:
                 f"got {self.window} and {self.windows}"
             )
         _share("rules.max_object", self.max_object)
+        _share("rules.max_unsure", self.max_unsure)
 
 
 def uncertainty(probabilities: np.ndarray) -> np.ndarray:
@@ -285,13 +294,18 @@ def uncertain_windows(
     return tuple(found)
 
 
-def settled_objects(labels: np.ndarray, rules: SegmentationRules | None = None) -> np.ndarray:
-    """Pixels of large connected pieces of one class, the background left out.
+def settled_objects(
+    labels: np.ndarray, rules: SegmentationRules | None = None, unsure: np.ndarray | None = None
+) -> np.ndarray:
+    """Pixels of large connected pieces of one class that the network is sure of, the background left out.
 
     Parameters
     ----------
     labels : numpy.ndarray
         u8 ``[H, W]``.
+    rules : SegmentationRules, optional
+    unsure : numpy.ndarray, optional
+        ``[H, W]``, from `uncertainty`; without it every large piece counts as sure.
 
     Returns
     -------
@@ -306,6 +320,9 @@ def settled_objects(labels: np.ndarray, rules: SegmentationRules | None = None) 
         _, pieces, stats, _ = cv2.connectedComponentsWithStats((labels == label).astype(np.uint8))
         large = stats[:, cv2.CC_STAT_AREA] > rules.max_object * labels.size
         large[0] = False  # everything else
+        if unsure is not None and rules.max_unsure < 1:
+            sums = np.bincount(pieces.ravel(), unsure.ravel(), len(stats))
+            large &= sums <= rules.max_unsure * stats[:, cv2.CC_STAT_AREA]
         settled |= large[pieces]
     return settled
 
@@ -316,4 +333,4 @@ def segmentation_feedback(
     """The windows to be seen better, from class probabilities ``[K, H, W]`` of the picture in low quality."""
     unsure = uncertainty(probabilities)
     labels = np.asarray(probabilities).argmax(0).astype(np.uint8)
-    return uncertain_windows(unsure, rules, settled_objects(labels, rules))
+    return uncertain_windows(unsure, rules, settled_objects(labels, rules, unsure))

@@ -11,7 +11,7 @@ import numpy as np
 import codec
 from rdct.vision.regions import Region
 
-__all__ = ["Memory", "block_differences", "pixels_of", "touched", "two_levels"]
+__all__ = ["Memory", "block_differences", "inside", "pixels_of", "touched", "two_levels"]
 
 
 def two_levels(quality: int = 75, ratio: float = 3.0) -> codec.TableSet:
@@ -57,6 +57,16 @@ def touched(regions: Iterable[Region], size: tuple[int, int], region_blocks: int
             columns = slice(int(inside.x0 // side), math.ceil(inside.x1 / side))
             cells[rows, columns] = True
     return cells
+
+
+def inside(regions: Iterable[Region], size: tuple[int, int]) -> np.ndarray:
+    """The pixels that a region covers, if only in part: bool ``[H, W]``."""
+    pixels = np.zeros(size, bool)
+    for one in regions:
+        part = one.clipped(size)
+        if part.area > 0:
+            pixels[int(part.y0) : math.ceil(part.y1), int(part.x0) : math.ceil(part.x1)] = True
+    return pixels
 
 
 def pixels_of(cells: np.ndarray, size: tuple[int, int], region_blocks: int) -> np.ndarray:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DDS's server side: detect in the coarse picture, ask for what is doubtful, detect again, merge.
+"""DDS's server side: look at the coarse picture, ask for what is doubtful, look again, merge.
 
 "low" of a frame is answered by `Detections`, if nothing is doubtful; else by a `RegionRequest` with what is
-sure. "high" is decoded on top of "low", the detector runs again, and `Detections` are the objects of both.
+known already. "high" is decoded on top of "low", the model runs again, and `Detections` are the last word:
+objects, or the label of every pixel, as the model has it (`rdct.dds.looks`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import cv2
 import numpy as np
 
 import codec
-from rdct.dds.feedback import DetectionRules, detection_feedback, merge_rounds
+from rdct.dds.feedback import DetectionRules, SegmentationRules
 from rdct.dds.grid import Memory, pixels_of, touched, two_levels
+from rdct.dds.looks import Seen, look_of
 from rdct.offload.messages import (
-    MAX_REGIONS,
     VERSION,
     Detections,
     Feedback,
@@ -29,13 +30,12 @@ from rdct.offload.messages import (
     RegionRequest,
     Welcome,
 )
-from rdct.vision.models.classes import default_palette
-from rdct.vision.regions import Region, hulls
 
 if TYPE_CHECKING:
     from rdct.vision.detectors import Detector
+    from rdct.vision.models import Model
 
-__all__ = ["DdsServer"]
+__all__ = ["DdsServer", "answer_of"]
 
 
 @dataclass
@@ -43,9 +43,7 @@ class _Asked:
     """A frame whose "high" may still come."""
 
     low: bytes
-    size: tuple[int, int]
-    wanted: tuple[Region, ...]
-    found: tuple[Region, ...]
+    seen: Seen
 
 
 class DdsServer:
@@ -53,13 +51,15 @@ class DdsServer:
 
     Parameters
     ----------
-    detector : Detector
-        From `rdct.vision.detectors.load`. It may be shared between servers; nothing else is.
+    model : Detector or Model
+        From `rdct.vision.detectors.load` or `rdct.vision.models.load`. It may be shared between servers;
+        nothing else is.
     tables : codec.TableSet, optional
         Or what has one as `table_set`. Its first level is for "high", its last for "low"; `two_levels`.
     scale : float
         Factor on all steps that the device is told to use.
-    rules : DetectionRules, optional
+    rules : DetectionRules or SegmentationRules, optional
+        Of the model's kind.
     region_blocks : int
         Side of a cell that the device is told to use.
     subsampling : {"420", "422", "444"}
@@ -73,34 +73,28 @@ class DdsServer:
     Raises
     ------
     ValueError
-        The model labels pixels instead of finding objects.
+        Rules of the other kind, or tables of one level.
     """
 
     def __init__(
         self,
-        detector: Detector,
+        model: Detector | Model,
         tables: Any = None,
         *,
         scale: float = 1.0,
-        rules: DetectionRules | None = None,
+        rules: DetectionRules | SegmentationRules | None = None,
         region_blocks: int = 3,
         subsampling: str = "420",
         limits: Limits | None = None,
         max_asked: int = 64,
         threads: int = 1,
     ) -> None:
-        if hasattr(detector, "ignore_label"):
-            raise ValueError(
-                f"DDS needs a detector, and {getattr(detector, 'name', 'this model')!r} labels pixels; "
-                "see rdct.vision.detectors"
-            )
-        self._detector = detector
+        self._look = look_of(model, rules)
         table_set = two_levels() if tables is None else getattr(tables, "table_set", tables)
         if table_set.levels < 2:
             raise ValueError("tables must have a level for each of two streams, got one level")
         self._table_set: codec.TableSet = table_set
         self._scale = scale
-        self._rules = DetectionRules() if rules is None else rules
         self._region_blocks = region_blocks
         self._subsampling = subsampling
         self._limits = Limits() if limits is None else limits
@@ -119,15 +113,14 @@ class DdsServer:
                 f"pictures of {hello.width} x {hello.height} pixels are beyond the limit of "
                 f"{self._limits.max_pixels}; send smaller ones",
             )
-        names = tuple(self._detector.class_names)
         known = self._table_set.id in hello.known_sets
         return Welcome(
             set_id=self._table_set.id,
             table_set=None if known else self._table_set.to_bytes(),
             scale=self._scale,
             region_blocks=self._region_blocks,
-            class_names=names,
-            palette=default_palette(len(names)),
+            class_names=self._look.class_names,
+            palette=self._look.palette,
             limits=self._limits,
             subsampling=self._subsampling,
         )
@@ -158,43 +151,38 @@ class DdsServer:
 
     def _read(self, packet: Packet) -> tuple[np.ndarray, _Asked | None]:
         """The picture to look at, and for "high" what was asked."""
-        if len(packet.payload) > self._limits.max_packet_bytes:
-            raise ValueError(
-                f"{len(packet.payload)} bytes are beyond the limit of {self._limits.max_packet_bytes}"
-            )
+        self._check(packet)
         if packet.stream == "low":
             return self._decoded(packet.payload), None
-        if packet.stream != "high":
-            raise ValueError("DDS has streams 'low' and 'high'")
         asked = self._asked.get(packet.keyframe)
         if asked is None:
             raise ValueError("no regions are waited for")
         return self._merged(asked, packet), asked
 
+    def _check(self, packet: Packet) -> None:
+        """What can be said of a packet before it is decoded."""
+        if len(packet.payload) > self._limits.max_packet_bytes:
+            raise ValueError(
+                f"{len(packet.payload)} bytes are beyond the limit of {self._limits.max_packet_bytes}"
+            )
+        if packet.stream not in ("low", "high"):
+            raise ValueError("DDS has streams 'low' and 'high'")
+
     def _first(self, packet: Packet, picture: np.ndarray) -> RegionRequest | Detections:
-        size = height, width = picture.shape[:2]
-        says = detection_feedback(self._detector(picture), size, self._rules)
-        merged = hulls(says.final, max_iou=self._rules.merge_iou)
-        found = tuple(one.clipped(size) for one in merged[:MAX_REGIONS])
-        wanted = tuple(_as_sent(one) for one in says.wanted[:MAX_REGIONS])
-        if not wanted:
-            return Detections(packet.keyframe, height, width, found)
-        self._asked.pop(packet.keyframe, None)
-        self._asked[packet.keyframe] = _Asked(packet.payload, size, wanted, found)
-        while len(self._asked) > self._max_asked or self._kept_bytes() > self._limits.max_packet_bytes:
-            del self._asked[next(iter(self._asked))]
-        return RegionRequest(packet.keyframe, height, width, wanted, found)
+        seen = self._look.first(picture)
+        if seen.wanted:
+            self._asked.pop(packet.keyframe, None)
+            self._asked[packet.keyframe] = _Asked(packet.payload, seen)
+            while len(self._asked) > self._max_asked or self._kept_bytes() > self._limits.max_packet_bytes:
+                del self._asked[next(iter(self._asked))]
+        return answer_of(packet.keyframe, seen)
 
     def _kept_bytes(self) -> int:
-        return sum(len(one.low) for one in self._asked.values())
+        return sum(len(one.low) + len(one.seen.labels or b"") for one in self._asked.values())
 
     def _second(self, packet: Packet, picture: np.ndarray, asked: _Asked) -> Detections:
         del self._asked[packet.keyframe]
-        size = height, width = picture.shape[:2]
-        first = [one.resized(asked.size, size) for one in asked.found]
-        merged = merge_rounds(first, self._detector(picture), self._rules)
-        found = tuple(one.clipped(size) for one in merged[:MAX_REGIONS])
-        return Detections(packet.keyframe, height, width, found)
+        return answer_of(packet.keyframe, self._look.second(asked.seen, picture))
 
     # -------------------------------------------------------------------------------------------- pictures
 
@@ -221,7 +209,7 @@ class DdsServer:
         cells = header.level_map != codec.SKIP
         if self._memory is None or self._memory.size != size:
             self._memory = Memory(size, self._region_blocks)
-        regions = [one.resized(asked.size, size) for one in asked.wanted]
+        regions = [one.resized(asked.seen.size, size) for one in asked.seen.wanted]
         wanted = touched(regions, size, self._region_blocks)
         unchanged = wanted & ~cells
         if (unchanged & (self._memory.serials == 0)).any():
@@ -234,13 +222,14 @@ class DdsServer:
 
     def _base(self, asked: _Asked, size: tuple[int, int]) -> Any:
         """What is under a stream that was coded afresh."""
-        if size == asked.size:
+        if size == asked.seen.size:
             return codec.decode_planes(asked.low, table_sets=(self._table_set,))
         low = self._decoded(asked.low)
         return cv2.resize(low, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
 
 
-def _as_sent(region: Region) -> Region:
-    """In single precision: both ends have to find the same cells touched."""
-    box = (float(np.float32(side)) for side in (region.x0, region.y0, region.x1, region.y1))
-    return Region(*box, region.score, region.label)
+def answer_of(serial: int, seen: Seen) -> RegionRequest | Detections:
+    """What is seen in a frame, as a message."""
+    if seen.wanted:
+        return RegionRequest(serial, *seen.size, seen.wanted, seen.found, labels=seen.labels)
+    return Detections(serial, *seen.size, seen.found, labels=seen.labels)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""stac-edge: the end device of STAC. What it promises is in docs/cli.md."""
+"""stac-edge: the end device of STAC and of DDS. What it promises is in docs/cli.md."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -45,11 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def edge_parser() -> argparse.ArgumentParser:
     parser = Parser(
         EDGE,
-        "Label every frame of a video with the help of a server that sees only keyframes.",
+        "Label every frame of a video with the help of a server that sees only keyframes, or find objects "
+        "with one that sees all of it, finely only where it asks to.",
         "examples:\n"
         "  stac-edge drive.mp4 --server 127.0.0.1:50051 --view\n"
         "  stac-edge camera:0 --server host:50051 --tls-ca ca.pem --token-file token --save out/\n"
-        "  stac-edge frames/ --fps 15 --server 127.0.0.1:50051 --no-pace --wait --json\n",
+        "  stac-edge frames/ --fps 15 --server 127.0.0.1:50051 --no-pace --wait --json\n"
+        "  stac-edge drive.mp4 --server 127.0.0.1:50051 --system dds --save out/\n",
     )
     parser.add_argument(
         "source", metavar="SOURCE", help="a video file, a folder of pictures, camera:N or rtsp://..."
@@ -86,7 +89,8 @@ def edge_parser() -> argparse.ArgumentParser:
     frames.add_argument(
         "--wait",
         action="store_true",
-        help="hold the next frame back until a keyframe has its own labels, or the deadline has passed",
+        help="hold the next frame back until a keyframe has its own labels, or the deadline has passed; with "
+        "dds, the next chunk until all frames of this one have their answers",
     )
     frames.add_argument(
         "--max-frames",
@@ -97,9 +101,10 @@ def edge_parser() -> argparse.ArgumentParser:
     how = parser.add_argument_group("keyframes")
     how.add_argument(
         "--system",
-        choices=("stac", "grace"),
+        choices=("stac", "grace", "dds"),
         default="stac",
-        help="stac: a level for every region; grace: the middle level everywhere (default: stac)",
+        help="stac: a level for every region; grace: the middle level everywhere; dds: every frame coarse, "
+        "then what the server asks for fine (default: stac)",
     )
     how.add_argument(
         "--predict",
@@ -112,14 +117,14 @@ def edge_parser() -> argparse.ArgumentParser:
         "--threshold-db",
         metavar="DB",
         type=number(0, 100, float, "a PSNR, a number 0..100"),
-        default=26.0,
         help="send a keyframe when the last one, warped to the frame, falls below this PSNR (default: 26)",
     )
     how.add_argument(
         "--deadline",
         metavar="S",
         type=number(0.01, 1e6, float, "a time, seconds from 0.01"),
-        help="give a keyframe up for a newer one after so many seconds (default: 1; 10 with --wait)",
+        help="give a keyframe up for a newer one after so many seconds (default: 1; 10 with --wait); with "
+        "dds, give a frame's result out after so many (default: 2; 6 with h264; 30 with --wait)",
     )
     how.add_argument(
         "--subsampling",
@@ -129,14 +134,13 @@ def edge_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--entropy",
         choices=("huffman-fixed", "huffman", "context"),
-        default="huffman-fixed",
         help="of keyframes: the table set's own tables (fastest), tables made for each, or blocks modelled "
-        "by their neighbours (fewest bytes, for thin links) (default: huffman-fixed)",
+        "by their neighbours (fewest bytes, for thin links) (default: huffman-fixed); with dds of the coarse "
+        "stream (default: context)",
     )
     how.add_argument(
         "--preset",
         choices=("ultrafast", "fast", "medium"),
-        default="ultrafast",
         help="of the flow (default: ultrafast)",
     )
     how.add_argument(
@@ -145,6 +149,7 @@ def edge_parser() -> argparse.ArgumentParser:
         type=number(0, 6, int, "a scale, an integer 0..6"),
         help="search the flow down to 1/2^N of the picture's sides (default: by picture size)",
     )
+    _add_dds(parser.add_argument_group("dds"))
     out = parser.add_argument_group("output")
     out.add_argument(
         "--save", metavar="DIR", help=f"write {', '.join(_SAVED)} into this folder, made if missing"
@@ -161,19 +166,66 @@ def edge_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_dds(group: argparse._ArgumentGroup) -> None:
+    scale = number(0.05, 1, float, "a scale, a number 0.05..1")
+    qp = number(0, 51, int, "a quantiser, an integer 0..51")
+    group.add_argument(
+        "--backend",
+        choices=("rdct", "h264"),
+        help="what codes the two streams: this codec, or H.264 as in the paper; the server's must be the "
+        "same (default: rdct)",
+    )
+    group.add_argument(
+        "--chunk",
+        metavar="N",
+        type=number(1, 30, int, "a number of frames, an integer 1..30"),
+        help="frames sent at a time (default: 1; 15 with h264)",
+    )
+    group.add_argument(
+        "--hold",
+        metavar="S",
+        type=number(0.01, 1e6, float, "a time, seconds from 0.01"),
+        help="keep a raw frame so long for the server to ask of it (default: half the deadline)",
+    )
+    group.add_argument(
+        "--low-scale",
+        metavar="F",
+        type=scale,
+        help="of the coarse stream's sides (default: 1; 0.8 with h264)",
+    )
+    group.add_argument(
+        "--high-scale", metavar="F", type=scale, help="of the fine stream's (default: that of the coarse)"
+    )
+    group.add_argument(
+        "--static",
+        metavar="D",
+        type=number(0, 255, float, "a difference of samples, a number 0..255"),
+        help="do not send again what the server has finely and differs by no more (default: send all)",
+    )
+    group.add_argument("--low-qp", metavar="QP", type=qp, help="h264: of the coarse stream (default: 36)")
+    group.add_argument("--high-qp", metavar="QP", type=qp, help="h264: of the fine stream (default: 26)")
+
+
+#: Options that mean nothing to the other systems, or to the other backend.
+_OF_STAC = ("threshold_db", "preset", "finest_scale")
+_OF_DDS = ("backend", "chunk", "hold", "low_scale", "high_scale", "static", "low_qp", "high_qp")
+_OF_H264 = ("low_qp", "high_qp")
+_NOT_OF_H264 = ("static", "subsampling", "entropy")
+
+
 class _Edge:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.console = Console(EDGE, quiet=args.quiet)
         self.threads = args.threads or console.available_threads()
-        if args.deadline is None:
-            args.deadline = 10.0 if args.wait else 1.0
+        self.machine: Edge | None = None
         self.signal: int | None = None
         self.viewed = 0.0
 
     def run(self) -> int:
         code, error, summary = console.OK, None, {}
         try:
+            self.settle()
             credentials, token = self.security()
             source = self.source()
             device = self.device(source, credentials, token)
@@ -197,6 +249,29 @@ class _Edge:
         return code
 
     # ------------------------------------------------------------ what is needed
+
+    def settle(self) -> None:
+        """Refuse options that the system does not have, and fill in the defaults of those it has."""
+        args = self.args
+        dds, h264 = args.system == "dds", args.backend == "h264"
+        strangers = _OF_STAC if dds else _OF_DDS
+        if dds:
+            strangers += _NOT_OF_H264 if h264 else _OF_H264
+        for name in strangers:
+            if getattr(args, name) is not None:
+                here = f"--system {args.system}"
+                if dds and name not in _OF_STAC:
+                    here += f" --backend {args.backend or 'rdct'}"
+                raise UsageError(f"--{name.replace('_', '-')} is no option of {here}")
+        if dds:
+            args.backend = args.backend or "rdct"
+            args.chunk = args.chunk or (15 if h264 else 1)
+            args.deadline = args.deadline or (30.0 if args.wait else 6.0 if h264 else 2.0)
+            args.hold = args.hold or args.deadline / 2
+            args.low_scale = args.low_scale or (0.8 if h264 else 1.0)
+            args.high_scale = args.high_scale or args.low_scale
+        else:
+            args.deadline = args.deadline or (10.0 if args.wait else 1.0)
 
     def security(self):
         try:
@@ -228,9 +303,11 @@ class _Edge:
         from rdct.offload.rpc.client import Link
 
         args = self.args
+        # A keyframe takes the place of those before it; a frame of dds does not.
+        capacity = self.max_frames() if args.system == "dds" else 1
 
         def make_link(hello, deliver):
-            return Link(args.server, hello, deliver, credentials=credentials, token=token)
+            return Link(args.server, hello, deliver, credentials=credentials, token=token, capacity=capacity)
 
         return Device(
             source,
@@ -239,14 +316,52 @@ class _Edge:
             sinks=self.sinks(),
             system=args.system,
             pace=not args.no_pace,
-            lockstep=args.wait,
+            lockstep=args.wait and (args.chunk or 1),
             connect_s=args.connect_timeout,
             limit=args.max_frames,
             say=self.console.warn,
+            meanwhile="results are empty" if args.system == "dds" else "labels are propagated",
             view=self.view,
         )
 
     def edge(self, welcome: Welcome) -> Edge:
+        make = self.dds_edge if self.args.system == "dds" else self.stac_edge
+        self.machine = make(welcome)
+        return self.machine
+
+    def dds_edge(self, welcome: Welcome) -> Edge:
+        from rdct.dds.policy import DdsPolicy
+        from rdct.offload.registry import edge_factory
+
+        args = self.args
+        policy = DdsPolicy(
+            chunk_frames=args.chunk,
+            hold_s=args.hold,
+            deadline_s=args.deadline,
+            max_frames=self.max_frames(),
+            low_scale=args.low_scale,
+            high_scale=args.high_scale,
+            static=args.static,
+        )
+        if args.backend == "h264":
+            given = {"low_qp": args.low_qp, "high_qp": args.high_qp}
+            options = {name: value for name, value in given.items() if value is not None}
+        else:
+            options = {
+                "subsampling": args.subsampling or welcome.subsampling,
+                "low_entropy": args.entropy or "context",
+                "threads": self.threads,
+            }
+        try:
+            return edge_factory("dds")(welcome, backend=args.backend, policy=policy, **options)
+        except ImportError as error:
+            raise Failure(str(error)) from error
+
+    def max_frames(self) -> int:
+        """Frames of dds that wait for answers at most: four chunks."""
+        return max(32, 4 * self.args.chunk)
+
+    def stac_edge(self, welcome: Welcome) -> Edge:
         from rdct.offload.registry import edge_factory
         from rdct.vision.flow import DisFlow
         from stac.keyframes import KeyframePolicy
@@ -255,13 +370,13 @@ class _Edge:
         make = edge_factory(args.system)
         options = {
             "policy": KeyframePolicy(
-                threshold_db=args.threshold_db,
+                threshold_db=26.0 if args.threshold_db is None else args.threshold_db,
                 deadline_s=args.deadline,
                 wait_s=args.deadline if args.wait else 0.0,
             ),
-            "flow": DisFlow(args.preset, args.finest_scale),
+            "flow": DisFlow(args.preset or "ultrafast", args.finest_scale),
             "subsampling": args.subsampling or welcome.subsampling,
-            "entropy": args.entropy,
+            "entropy": args.entropy or "huffman-fixed",
             "threads": self.threads,
         }
         if args.system == "stac":
@@ -284,7 +399,7 @@ class _Edge:
             raise UsageError(f"{folder / there[0]} exists; -f replaces it")
         labels, video, lines = (folder / name for name in _SAVED)
         try:
-            labels.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             for old in labels.glob("*.png"):
                 old.unlink()
         except OSError as error:
@@ -331,6 +446,8 @@ class _Edge:
             self.console.say(_sentence(self.args.source, summary))
         if self.args.json:
             row = {"source": self.args.source, "server": self.args.server, **summary}
+            if self.args.system == "dds" and self.machine is not None:
+                row["dds"] = dataclasses.asdict(self.machine.stats)
             if error is not None:
                 row["error"] = error
             console.print_text(json.dumps(row, ensure_ascii=False, allow_nan=False))
@@ -363,8 +480,10 @@ def _warm_up(edge: Edge, welcome: Welcome) -> None:
 
 def _status(tally: Tally) -> str:
     result = tally.last
-    if result.labels is None:
-        labels = "no labels yet"
+    if result.regions is not None:
+        labels = console.plural(len(result.regions), "object")
+    elif result.labels is None:
+        labels = "no answer yet"
     else:
         labels = f"labels of keyframe {result.keyframe}, {console.plural(result.age_frames, 'frame')} old"
     psnr = "" if result.psnr_db is None else f", {result.psnr_db:.1f} dB"

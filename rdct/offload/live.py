@@ -8,6 +8,7 @@ inbox, and the loop below takes turns between feedback, timeouts and frames.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -54,7 +55,7 @@ class Sink(Protocol):
         """Once, before the first frame: the classes, and frames a second of the source."""
 
     def write(self, shown: Shown) -> None:
-        """One frame's result."""
+        """One frame's result; frames come in order, whenever their results were known."""
 
     def close(self) -> None:
         """After the last, also when the run was stopped."""
@@ -77,14 +78,17 @@ class Device:
         What to ask the server for.
     pace : bool
         Take the frames of a file when they are due, as a camera would give them; else as fast as it goes.
-    lockstep : bool
-        Take no frame while a Result is owed, so that the outcome does not depend on who is faster.
+    lockstep : int
+        Take no frame while so many Results are owed, so that the outcome does not depend on who is faster: 1
+        (or True), or the frames that a system sends at a time. 0: never wait.
     connect_s : float
         How long to try before the first session.
     limit : int, optional
         End after so many frames.
     say : callable
         Gets what a user should know: the server is away, is back.
+    meanwhile : str
+        What happens while it is away, for that message.
     view : callable
         Gets the `Tally` after every result.
 
@@ -102,10 +106,11 @@ class Device:
         sinks: Sequence[Sink] = (),
         system: str = "stac",
         pace: bool = True,
-        lockstep: bool = False,
+        lockstep: int = 0,
         connect_s: float = 30.0,
         limit: int | None = None,
         say: Callable[[str], None] = lambda text: None,
+        meanwhile: str = "labels are propagated",
         view: Callable[[Tally], None] = lambda tally: None,
     ) -> None:
         self.tally = Tally()
@@ -118,6 +123,7 @@ class Device:
         self._lockstep = lockstep
         self._connect_s = connect_s
         self._say = say
+        self._meanwhile = meanwhile
         self._view = view
         self._inbox = Inbox()
         self._feed = Feed(source, live=source.live, wake=self._inbox.wake, limit=limit)
@@ -129,6 +135,7 @@ class Device:
         self._owed: dict[
             int, tuple[Frame, bool]
         ] = {}  # frames without a Result yet, and whether they were sent
+        self._done: dict[int, Shown] = {}  # with one, but behind a frame without
         self._size = (0, 0)
         self._start = (0.0, 0.0)  # of the first frame: when it was taken, and its own time
         self._away: float | None = None  # since when the server is
@@ -163,6 +170,8 @@ class Device:
             self._link.close()
             self._feed.close()
             self._account()
+            self._owed.clear()  # nothing more will come for these
+            self._write()
             for sink in self._opened:
                 sink.close()
         if self._feed.error is not None:
@@ -226,8 +235,8 @@ class Device:
                 self._emit(self._edge.on_timeout(now))
                 timeout = self._edge.next_timeout()
             self._watch(now)
-            held = self._lockstep and bool(self._owed)
-            if self._feed.ended and not held:
+            held = 0 < self._lockstep <= len(self._owed)
+            if self._feed.ended and not (held or self._awaited()):
                 return
             frame = None if held else self._feed.peek()
             due = None if frame is None else self._due(frame, now)
@@ -236,6 +245,10 @@ class Device:
                 continue
             until = min((when for when in (timeout, due) if when is not None), default=now + _LOOK_S)
             self._inbox.wait(min(max(until - now, 0.0), _LOOK_S))
+
+    def _awaited(self) -> bool:
+        """Whether Results are owed that will come by a certain time."""
+        return bool(self._owed) and self._edge.next_timeout() is not None
 
     def _due(self, frame: Frame, now: float) -> float:
         if not self.tally.frames or not self._pace:
@@ -270,10 +283,18 @@ class Device:
         owed = self._owed.pop(result.frame, None)
         self.tally.resulted(result, expected=owed is not None, now=time.monotonic())
         if owed is not None:
-            for sink in self._opened:
-                sink.write(Shown(owed[0], result, owed[1]))
+            self._done[result.frame] = Shown(owed[0], result, owed[1])
+            self._write()
         self._account()
         self._view(self.tally)
+
+    def _write(self) -> None:
+        """Hand on, in the order of frames, what waits for no Result of an earlier one."""
+        oldest = next(iter(self._owed), math.inf)
+        for frame in sorted(one for one in self._done if one < oldest):
+            shown = self._done.pop(frame)
+            for sink in self._opened:
+                sink.write(shown)
 
     def _account(self) -> None:
         """Copy what the feed and the link count."""
@@ -333,7 +354,7 @@ class Device:
         self._asked = None
         if self._away is None:
             self._away = since
-            self._say(f"{self._link.address} is away ({reason}); labels are propagated until it is back")
+            self._say(f"{self._link.address} is away ({reason}); {self._meanwhile} until it is back")
 
     def _back(self, now: float) -> None:
         if self._away is not None:

@@ -338,6 +338,9 @@ class RegionRequest(_Checked):
         The objects it is sure of already; what counts if the regions never come.
     server_s : float
         Seconds from the packet's arrival to this answer.
+    labels : bytes or None
+        Instead of objects the label of every pixel of that picture, coded by
+        `rdct.offload.labels.encode_labels`; what counts if the regions never come.
     """
 
     keyframe: int
@@ -346,6 +349,7 @@ class RegionRequest(_Checked):
     wanted: tuple[Region, ...]
     found: tuple[Region, ...] = ()
     server_s: float = 0.0
+    labels: bytes | None = None
 
     def __post_init__(self) -> None:
         _measured(self)
@@ -356,7 +360,7 @@ class RegionRequest(_Checked):
 
 @dataclass(frozen=True)
 class Detections(_Checked):
-    """The server's last answer to a frame: the objects in it.
+    """The server's last answer to a frame: the objects in it, or the label of every pixel.
 
     Attributes
     ----------
@@ -368,6 +372,8 @@ class Detections(_Checked):
         Maybe none, at most 4096, inside that picture.
     server_s : float
         Seconds from the arrival of the packet it answers.
+    labels : bytes or None
+        As in `RegionRequest`. An answer brings objects or labels, not both.
     """
 
     keyframe: int
@@ -375,6 +381,7 @@ class Detections(_Checked):
     width: int
     found: tuple[Region, ...] = ()
     server_s: float = 0.0
+    labels: bytes | None = None
 
     def __post_init__(self) -> None:
         _measured(self)
@@ -384,12 +391,18 @@ def _measured(answer: RegionRequest | Detections) -> None:
     """Check what the two have in common."""
     height = _integer("height", answer.height, 1, MAX_SIDE)
     width = _integer("width", answer.width, 1, MAX_SIDE)
+    labels = None if answer.labels is None else _bytes("labels", answer.labels)
+    if labels is not None and answer.found:
+        raise ProtocolError(
+            f"an answer brings objects or labels, this one has {len(answer.found)} objects too"
+        )
     answer._set(
         keyframe=_integer("keyframe", answer.keyframe, 1, MAX_SERIAL),
         height=height,
         width=width,
         found=_regions("found", answer.found, (height, width)),
         server_s=_seconds("server_s", answer.server_s, 0.0),
+        labels=labels,
     )
 
 

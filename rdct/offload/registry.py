@@ -49,7 +49,7 @@ SYSTEMS: Mapping[str, System] = {
         edge_options={"adaptive": False},
         server_options={"adaptive": False},
     ),
-    "dds": System("rdct.dds.edge:DdsEdge.from_welcome", "rdct.dds.server:DdsServer"),
+    "dds": System("rdct.dds.backends:edge", "rdct.dds.backends:server"),
     "jpeg": System(
         "rdct.baselines.uniform:UniformEdge.from_welcome", "rdct.baselines.answering:AnsweringServer"
     ),

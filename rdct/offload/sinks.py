@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `stac-edge --save` leaves behind: labels, a video to look at, and a line for every frame."""
+"""What `stac-edge --save` leaves behind: labels or objects, a video to look at, a line for every frame."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from rdct.offload.live import Shown, Sink
 from rdct.offload.messages import Result, Welcome
+from rdct.vision.regions import Region
 
 __all__ = ["Annotated", "Background", "LabelFiles", "Lines", "annotate"]
 
@@ -38,6 +39,7 @@ class Lines:
         self._path = path
 
     def open(self, welcome: Welcome, fps: float) -> None:
+        self._names = welcome.class_names
         self._file = open(self._path, "w", encoding="utf-8")
 
     def write(self, shown: Shown) -> None:
@@ -53,7 +55,13 @@ class Lines:
             # JSON has no infinity: null where the picture equals its prediction.
             "psnr_db": None if psnr is None or math.isinf(psnr) else round(psnr, 3),
         }
+        if result.regions is not None:
+            line["regions"] = [self._object(one) for one in result.regions]
         self._file.write(json.dumps(line) + "\n")
+
+    def _object(self, region: Region) -> dict:
+        box = [round(side, 2) for side in (region.x0, region.y0, region.x1, region.y1)]
+        return {"box": box, "score": round(region.score, 4), "class": _name(region, self._names)}
 
     def close(self) -> None:
         self._file.close()
@@ -65,14 +73,13 @@ class LabelFiles:
     Parameters
     ----------
     folder : Path
-        Made if missing.
+        Made with the first of them, if missing.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def open(self, welcome: Welcome, fps: float) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._palette = welcome.palette.tobytes()
 
     def write(self, shown: Shown) -> None:
@@ -80,6 +87,7 @@ class LabelFiles:
 
         if shown.result.labels is None:
             return
+        self._folder.mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(shown.result.labels)
         image.putpalette(self._palette)
         path = self._folder / f"{shown.result.frame:06d}.png"
@@ -92,7 +100,7 @@ class LabelFiles:
 
 
 class Annotated:
-    """A video of the frames under their labels, keyframes framed in red. Needs PyAV.
+    """A video of the frames under their labels or boxes, keyframes framed in red. Needs PyAV.
 
     Parameters
     ----------
@@ -112,7 +120,7 @@ class Annotated:
     def open(self, welcome: Welcome, fps: float) -> None:
         import av
 
-        self._palette = welcome.palette
+        self._palette, self._names = welcome.palette, welcome.class_names
         self._container = av.open(str(self._part), "w")
         names = ("libx264", "mpeg4")
         codec = next(name for name in names if name in av.codecs_available)
@@ -125,7 +133,7 @@ class Annotated:
     def write(self, shown: Shown) -> None:
         import av
 
-        picture = annotate(shown.frame.image, shown.result, self._palette, shown.sent)
+        picture = annotate(shown.frame.image, shown.result, self._palette, shown.sent, self._names)
         if self._size is None:
             self._size = picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2
             self._stream.width, self._stream.height = self._size
@@ -149,8 +157,10 @@ class Annotated:
             os.replace(self._part, self._path)
 
 
-def annotate(image: np.ndarray, result: Result, palette: np.ndarray, sent: bool) -> np.ndarray:
-    """A frame under its labels' colours, with a caption; a red border marks one that was sent.
+def annotate(
+    image: np.ndarray, result: Result, palette: np.ndarray, sent: bool, names: Sequence[str] = ()
+) -> np.ndarray:
+    """A frame under its labels' colours or with boxes, and a caption; a red border marks one that was sent.
 
     Parameters
     ----------
@@ -160,29 +170,62 @@ def annotate(image: np.ndarray, result: Result, palette: np.ndarray, sent: bool)
     palette : numpy.ndarray
         u8 ``[K, 3]`` RGB. Labels beyond it are drawn black.
     sent : bool
+    names : sequence of str
+        Of the classes, for boxes.
 
     Returns
     -------
     numpy.ndarray
         u8 ``[H, W, 3]``.
     """
-    if result.labels is None:
+    height = image.shape[0]
+    size, thickness = max(height / 900, 0.3), max(height // 360, 1)
+    if result.regions is not None:
         picture = image.copy()
-        caption = f"{result.frame}: no labels yet"
+        for one in result.regions:
+            _draw(picture, one, palette, names, size, thickness)
+        count = len(result.regions)
+        caption = f"{result.frame}: {count} object{'' if count == 1 else 's'}"
+    elif result.labels is None:
+        picture = image.copy()
+        caption = f"{result.frame}: no answer yet"
     else:
         colours = np.zeros((256, 3), np.uint8)
         colours[: len(palette)] = palette
         picture = cv2.addWeighted(image, 1 - _SHARE, colours[result.labels], _SHARE, 0)
         caption = f"{result.frame}: keyframe {result.keyframe}, age {result.age_frames}"
-    height = image.shape[0]
     if sent:
-        thickness = max(height // 90, 2)
-        cv2.rectangle(picture, (0, 0), (image.shape[1] - 1, height - 1), _MARK, thickness)
-    size, x, y = max(height / 900, 0.3), height // 40, height // 20 + 6
-    for shift, ink in ((1, (0, 0, 0)), (0, _INK)):
-        at = (x + shift, y + shift)
-        cv2.putText(picture, caption, at, cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+        cv2.rectangle(picture, (0, 0), (image.shape[1] - 1, height - 1), _MARK, max(height // 90, 2))
+    _write(picture, caption, (height // 40, height // 20 + 6), size)
     return picture
+
+
+def _draw(
+    picture: np.ndarray,
+    region: Region,
+    palette: np.ndarray,
+    names: Sequence[str],
+    size: float,
+    thickness: int,
+) -> None:
+    """A box in its class's colour, and above it class and score."""
+    known = 0 <= region.label < len(palette)
+    ink = palette[region.label].tolist() if known else _INK
+    # Half-open in the region, closed in OpenCV.
+    low, high = (round(region.x0), round(region.y0)), (round(region.x1) - 1, round(region.y1) - 1)
+    cv2.rectangle(picture, low, high, ink, thickness)
+    _write(picture, f"{_name(region, names)} {region.score:.2f}", (low[0], max(low[1] - 4, 10)), size)
+
+
+def _write(picture: np.ndarray, text: str, at: tuple[int, int], size: float) -> None:
+    """White on a shadow."""
+    for shift, ink in ((1, (0, 0, 0)), (0, _INK)):
+        where = (at[0] + shift, at[1] + shift)
+        cv2.putText(picture, text, where, cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+
+
+def _name(region: Region, names: Sequence[str]) -> str:
+    return names[region.label] if 0 <= region.label < len(names) else str(region.label)
 
 
 class Background:

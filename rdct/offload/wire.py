@@ -186,12 +186,14 @@ def _region_request_out(one: RegionRequest) -> pb.RegionRequest:
         wanted=_regions_out(one.wanted),
         found=_regions_out(one.found),
         server_s=one.server_s,
+        labels=one.labels,
     )
 
 
 def _region_request_in(part: Any) -> RegionRequest:
     wanted, found = _regions_in("wanted", part.wanted), _regions_in("found", part.found)
-    return RegionRequest(part.keyframe, part.height, part.width, wanted, found, part.server_s)
+    labels = _optional(part, "labels")
+    return RegionRequest(part.keyframe, part.height, part.width, wanted, found, part.server_s, labels)
 
 
 def _detections_out(one: Detections) -> pb.Detections:
@@ -201,12 +203,14 @@ def _detections_out(one: Detections) -> pb.Detections:
         width=one.width,
         found=_regions_out(one.found),
         server_s=one.server_s,
+        labels=one.labels,
     )
 
 
 def _detections_in(part: Any) -> Detections:
     found = _regions_in("found", part.found)
-    return Detections(part.keyframe, part.height, part.width, found, part.server_s)
+    labels = _optional(part, "labels")
+    return Detections(part.keyframe, part.height, part.width, found, part.server_s, labels)
 
 
 def _notice_out(one: Notice) -> pb.Notice:

@@ -137,7 +137,7 @@ def command():
 
 
 class Serving:
-    """stac-serve in its own process, with the tiny network."""
+    """stac-serve in its own process."""
 
     def __init__(self, *argv):
         code = "import sys; from rdct.offload.cli_serve import main; sys.exit(main(sys.argv[1:]))"
@@ -170,12 +170,12 @@ def _environment():
 
 
 @pytest.fixture
-def serving(tiny_tables):
-    """Start stac-serve with the tiny network and more arguments; stopped after the test."""
+def serving_with():
+    """Start stac-serve with these arguments; stopped after the test."""
     started = []
 
     def start(*argv):
-        started.append(Serving("--model", TINY, "--tables", tiny_tables, *argv))
+        started.append(Serving(*argv))
         return started[-1]
 
     yield start
@@ -184,10 +184,26 @@ def serving(tiny_tables):
         server.process.communicate()
 
 
+@pytest.fixture
+def serving(serving_with, tiny_tables):
+    """Start stac-serve with the tiny network and more arguments."""
+    return lambda *argv: serving_with("--model", TINY, "--tables", tiny_tables, *argv)
+
+
 @pytest.fixture(scope="session")
 def server(tiny_tables):
     """One stac-serve for all tests that only need one; keyframes may wait, machines are slow."""
     server = Serving("--model", TINY, "--tables", tiny_tables, "--port", 0, "--patience", 30)
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def red():
+    """One stac-serve --system dds with a small detector, for all tests that only need one."""
+    model = f"detector:{HERE / 'networks' / 'red.py'}:make"
+    server = Serving("--system", "dds", "--model", model, "--port", 0, "--patience", 60, "--max-area", 0.2)
     yield server
     server.process.kill()
     server.process.communicate()

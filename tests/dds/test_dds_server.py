@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import codec
-from rdct.dds.feedback import DetectionRules
+from rdct.dds.feedback import DetectionRules, SegmentationRules
 from rdct.dds.server import DdsServer
 from rdct.offload import Detections, Hello, Limits, Notice, Packet, RegionRequest, Server
 from rdct.vision.detectors import Candidates
@@ -60,7 +60,7 @@ def test_what_is_doubtful_is_asked_for_seen_better_and_found(server, hand, by_ha
     assert isinstance(last, Detections) and near(last.found, (30, 30, 54, 54), (90, 30, 114, 54))
     assert near(only(feed.feed(last)).regions, (30, 30, 54, 54), (90, 30, 114, 54))
     # The second picture is the first one with the regions fine.
-    first, second = machine._detector.shown
+    first, second = machine._look._detector.shown
     assert np.array_equal(first[:, 80:], second[:, 80:])
     assert second[34:50, 34:50, 1].std() > 2 * first[34:50, 34:50, 1].std()
 
@@ -87,7 +87,7 @@ def test_streams_of_any_scale(hand, by_hand, scales):
     asks = only(machine.on_packet(only(feed.frame()), 0.0))
     last = only(machine.on_packet(only(feed.feed(asks)), 0.0))
     sizes = [tuple(round(scale * side) for side in by_hand.SIZE) for scale in scales]
-    assert machine._detector.sizes == sizes
+    assert machine._look._detector.sizes == sizes
     assert only(feed.feed(last)).regions == (Region(36, 24, 72, 48, 0.9, 0),)
 
 
@@ -100,7 +100,7 @@ def test_what_was_sent_before_and_has_not_changed_is_taken_from_memory(server, h
         last = only(machine.on_packet(high, 0.0))
         assert near(last.found, (30, 30, 54, 54))
         feed.feed(last)
-        pictures.append(machine._detector.shown[-1])
+        pictures.append(machine._look._detector.shown[-1])
     assert (codec.read_header(high.payload).level_map == codec.SKIP).all()
     assert len(high.payload) < 100
     # Sample by sample where both have it, but for the chroma that up-sampling takes from beyond the cells.
@@ -235,8 +235,11 @@ def test_the_welcome(server, by_hand):
 
 
 def test_models_and_tables_that_do_not_fit(by_hand):
-    with pytest.raises(ValueError, match="'seg' labels pixels"):
-        DdsServer(SimpleNamespace(name="seg", ignore_label=None, class_names=("a",)))
+    model = SimpleNamespace(name="seg", ignore_label=None, class_names=("a",), palette=np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="'seg' labels pixels: its rules are SegmentationRules"):
+        DdsServer(model, rules=DetectionRules())
+    with pytest.raises(ValueError, match="'texture' finds objects: its rules are DetectionRules"):
+        DdsServer(by_hand.TextureDetector(), rules=SegmentationRules())
     with pytest.raises(ValueError, match="two streams"):
         DdsServer(by_hand.TextureDetector(), codec.TableSet.ijg(75))
 
@@ -246,7 +249,7 @@ def test_what_goes_over_the_wire_touches_the_same_cells_at_both_ends(server, han
     from rdct.offload import wire
 
     machine, feed = server(), hand(static=1.0)
-    detect = machine._detector
+    detect = machine._look._detector
     hair = Region(24, 24, 48 + 1e-9, 48 + 1e-9)
 
     def detector(image):
@@ -254,7 +257,7 @@ def test_what_goes_over_the_wire_touches_the_same_cells_at_both_ends(server, han
         object.__setattr__(found, "boxes", np.array([[hair.x0, hair.y0, hair.x1, hair.y1]] * len(found)))
         return found
 
-    machine._detector = detector
+    machine._look._detector = detector
     for _ in range(2):
         asks = wire.decode(wire.encode(only(machine.on_packet(only(feed.frame()), 0.0))))
         answer = only(machine.on_packet(only(feed.feed(asks)), 0.0))

@@ -192,10 +192,39 @@ def test_lockstep_goes_on_after_the_timeout():
     assert tally.results_lost == 0
 
 
-def test_results_still_owed_come_at_the_end():
-    made = play(Clip(6), Machine(hold=True), answer=lambda packet: [])
+def test_so_many_frames_may_be_owed_and_no_more():
+    held = []
+
+    def answer(packet):
+        held.append(packet)
+        return [event for one in held for event in labels_of(one)] if len(held) % 3 == 0 else []
+
+    made = play(Clip(7), Machine(every=1, hold=True, wait_s=0.3), answer=answer, lockstep=3)
     tally = made.device.run()
-    assert sorted(shown.result.frame for shown in made.sink.shown) == list(range(6))
+    kinds = [shown.result.kind for shown in made.sink.shown]
+    assert (kinds, tally.results_lost) == (["server"] * 6 + ["none"], 0)
+
+
+def test_the_end_of_a_file_waits_for_answers_under_way():
+    late = []
+
+    def answer(packet):
+        late.append(threading.Timer(0.2, lambda: [made.link.deliver(one) for one in labels_of(packet)]))
+        late[-1].start()
+        return []
+
+    made = play(Clip(6), Machine(hold=True), answer=answer)
+    started = time.monotonic()
+    tally = made.device.run()
+    assert [shown.result.kind for shown in made.sink.shown].count("server") == 2
+    assert tally.results_lost == 0 and time.monotonic() - started < 8
+
+
+def test_results_still_owed_come_at_the_end():
+    made = play(Clip(6), Machine(hold=True, wait_s=0.2), answer=lambda packet: [])
+    tally = made.device.run()
+    # Those of frames 1 to 4 were known before that of frame 0, but sinks get frames in order.
+    assert [shown.result.frame for shown in made.sink.shown] == list(range(6))
     assert (tally.results_lost, made.machine.finished) == (0, 1)
 
 
@@ -263,7 +292,7 @@ def test_a_server_with_other_tables_gets_a_new_machine():
     machines = []
 
     def make_edge(welcome):
-        machines.append((welcome.table_set, Machine(hold=True)))
+        machines.append((welcome.table_set, Machine(hold=True, wait_s=0.5)))
         return machines[-1][1]
 
     def answer(packet):

@@ -14,6 +14,7 @@ from rdct.offload.live import Shown
 from rdct.offload.messages import Result, Welcome
 from rdct.offload.sinks import Annotated, Background, LabelFiles, Lines, annotate
 from rdct.vision.frames import Frame
+from rdct.vision.regions import Region
 
 PALETTE = np.array([(0, 0, 0), (200, 100, 50)], np.uint8)
 WELCOME = Welcome(b"8 bytes.", b"tables", 1.0, 3, ("a", "b"), PALETTE)
@@ -39,6 +40,26 @@ def test_annotate_blends_marks_and_leaves_the_frame_alone():
     assert plain[47, 30].tolist() != [230, 30, 30]
     bare = shown(0, labelled=False)
     assert np.array_equal(annotate(bare.frame.image, bare.result, PALETTE, False)[40:], before[40:])
+
+
+def test_objects_are_drawn_as_boxes_and_written_by_class(tmp_path):
+    found = Region(10, 20, 30, 40, 0.75, 1), Region(40.123, 20, 60, 40, 0.5, 7)
+    result = Result(4, 0.4, keyframe=5, age_frames=0, kind="server", regions=found)
+    image = np.full((48, 64, 3), 100, np.uint8)
+    picture = annotate(image, result, PALETTE, False, ("a", "b"))
+    for y, x in ((20, 20), (39, 29), (30, 10)):
+        assert picture[y, x].tolist() == [200, 100, 50]
+    assert picture[30, 20].tolist() == picture[40, 20].tolist() == [100, 100, 100]
+    assert picture[30, 40].tolist() == [255, 255, 255]  # of a class beyond the palette
+    sink = Lines(tmp_path / "results.jsonl")
+    sink.open(WELCOME, 10.0)
+    sink.write(Shown(Frame(4, 0.4, image), result, True))
+    sink.close()
+    (row,) = map(json.loads, (tmp_path / "results.jsonl").read_text().splitlines())
+    assert row["regions"] == [
+        {"box": [10, 20, 30, 40], "score": 0.75, "class": "b"},
+        {"box": [40.12, 20, 60, 40], "score": 0.5, "class": "7"},
+    ]
 
 
 def test_labels_beyond_the_palette_are_black():

@@ -213,3 +213,17 @@ def test_objects_are_an_answer_even_if_there_are_none():
     assert Result(3, 0.1, keyframe=1, age_frames=0, kind="server", regions=()).regions == ()
     with pytest.raises(ValueError, match="kind 'none'"):
         Result(3, 0.1, regions=())
+
+
+def test_labels_travel_in_place_of_objects():
+    wanted = (Region(0, 0, 4, 4),)
+    for one in (RegionRequest(1, 9, 9, wanted, labels=b"map"), Detections(1, 9, 9, labels=b"map")):
+        back = wire.decode(wire.encode(one))
+        assert (back.labels, back.found) == (b"map", ())
+    assert wire.decode(wire.encode(Detections(1, 9, 9))).labels is None
+    both = pb.Message(detections=pb.Detections(keyframe=1, height=9, width=9, found=[_BOX], labels=b"map"))
+    with pytest.raises(ProtocolError):
+        wire.decode(both.SerializeToString())
+    none = pb.Message(detections=pb.Detections(keyframe=1, height=9, width=9, labels=b""))
+    with pytest.raises(ProtocolError, match="labels must have 1"):
+        wire.decode(none.SerializeToString())
