@@ -90,7 +90,8 @@ class NetworkTables:
             shares = np.array(self.class_shares, np.float64)
             if shares.ndim != 1 or not np.isfinite(shares).all() or (shares < 0).any() or not shares.any():
                 raise ValueError(f"class_shares must be numbers from 0, not all 0, got {shares}")
-            shares /= shares.sum()
+            if abs(shares.sum() - 1) > 1e-12:  # what is normalised already stays as it is, bit for bit
+                shares /= shares.sum()
             shares.flags.writeable = False
             object.__setattr__(self, "class_shares", shares)
         for name in ("budget", "coefficients"):
