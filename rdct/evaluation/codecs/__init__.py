@@ -179,6 +179,7 @@ def _families() -> dict[str, tuple[str, str]]:
         "stac-fisher-deadzone": (own, "StacFisherDeadzone"),
         "stac-fisher-trellis": (own, "StacFisherTrellis"),
         "stac-fisher-rate": (own, "StacFisherRate"),
+        "stac-fisher-rate-deadzone": (own, "StacFisherRateDeadzone"),
         "stac-margin": (own, "StacMargin"),
         "stac-fisher-balanced": (own, "StacFisherBalanced"),
         "stac-predicted": (own, "StacPredicted"),

@@ -238,6 +238,13 @@ class StacFisherRate(StacFisherContext):
         return super()._steered(image, modes, levels="rate", **options)
 
 
+class StacFisherRateDeadzone(StacFisherRate):
+    """Rate-aware levels and dead zones together."""
+
+    name = "stac-fisher-rate-deadzone"
+    effort = 1
+
+
 class StacMargin(StacFisherContext):
     """Levels by how near labels are to changing: `stac-encode --sensitivity margin`."""
 
