@@ -101,7 +101,10 @@ def _measuring(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--points", type=_positive, metavar="N", help="points of each dial (10)")
     parser.add_argument("--tables-mode", choices=("inline", "id", "both"), help="how table sets are sent")
-    parser.add_argument("--resize", choices=("working", "full"), help="to the network's working size, if any")
+    parser.add_argument(
+        "--resize", choices=("working", "after", "full"),
+        help="to the network's working size, if any: before every codec, after it, not at all",
+    )  # fmt: skip
     parser.add_argument("-j", "--jobs", type=_positive, default=min(2, os.cpu_count() or 1), metavar="N")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
