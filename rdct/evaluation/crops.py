@@ -47,11 +47,22 @@ class Tile:
 
 @dataclass(frozen=True)
 class Example:
-    """The same crop of one picture through every codec."""
+    """The same crop of one picture through every codec.
+
+    Attributes
+    ----------
+    picture : str
+    accuracy : float
+        What the rows' dials were chosen for.
+    tiles : tuple of Tile
+    legend : tuple of (str, (int, int, int))
+        The classes of the raw picture's crop and their colours, the largest first.
+    """
 
     picture: str
     accuracy: float
     tiles: tuple[Tile, ...]
+    legend: tuple[tuple[str, tuple[int, int, int]], ...]
 
 
 def examples(summary: dict[str, Any], images: Path, *, count: int = 2) -> list[Example]:
@@ -137,7 +148,12 @@ def _example(
         Tile(name, bpp, metrics.agreement(labels, raw), seen[cut], coloured(labels))
         for name, bpp, seen, labels in views
     ]
-    return Example(picture.name, accuracy, tuple(tiles))
+    counts = np.bincount(raw[cut].ravel(), minlength=len(palette))
+    legend = tuple(
+        (setup.model.class_names[k], tuple(map(int, palette[k])))
+        for k in np.argsort(-counts, kind="stable") if counts[k]
+    )  # fmt: skip
+    return Example(picture.name, accuracy, tuple(tiles), legend)
 
 
 def _window(weight: np.ndarray) -> tuple[int, int]:

@@ -33,7 +33,12 @@ _AXES = {"agreement": "agreement with the labels on the raw picture", "miou_agre
          "miou": "mIoU"}  # fmt: skip
 
 
-def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] | None = None) -> None:
+def plot(
+    summaries: list[dict[str, Any]],
+    path: Path,
+    metrics: tuple[str, ...] | None = None,
+    size: tuple[float, float] = (6.4, 4.8),
+) -> None:
     """Draw one row of axes for each summary and one column for each metric.
 
     Parameters
@@ -44,6 +49,8 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
         ``.png``, ``.svg`` or ``.pdf``; written under a temporary name, then renamed.
     metrics : tuple of str, optional
         Agreement, and mIoU where there are labels, by default.
+    size : tuple of float
+        Width and height of one pair of axes, in inches.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -51,8 +58,8 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
     if metrics is None:
         known = any(p["miou"] is not None for s in summaries for r in s["rows"] for p in r["points"])
         metrics = ("agreement", "miou") if known else ("agreement",)
-    size = (6.4 * len(metrics), 4.8 * len(summaries))
-    figure = Figure(figsize=size, layout="constrained", dpi=120)
+    whole = (size[0] * len(metrics), size[1] * len(summaries))
+    figure = Figure(figsize=whole, layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(summaries), len(metrics), squeeze=False)
     for summary, row_of_axes in zip(summaries, axes, strict=True):
@@ -74,6 +81,9 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
                     linestyle="--" if row["tables"] == "inline" else "-",
                     label=label,
                 )
+            if not ax.lines:  # this one has no labels to hold against, others of the figure have
+                ax.axis("off")
+                continue
             _axes(ax, metric, rate)
             ax.set_title(_title(summary), fontsize=9)
         row_of_axes[0].legend(fontsize=7)
@@ -119,7 +129,8 @@ def _axes(ax: Any, metric: str, rate: str) -> None:
             FixedLocator([0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999])
         )
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.set_ylim(max(low, 0.9) if high > 0.9 else low, min(high, 0.9995))
+        best = max(line.get_ydata().max() for line in ax.lines)
+        ax.set_ylim(max(low, 0.9) if high > 0.9 else low, min(1 - 0.85 * (1 - best), 0.9995))
     else:
         ax.set_ylim(max(low, high - 0.2), high)
     ax.grid(alpha=0.3, which="major", linewidth=0.5)
