@@ -125,7 +125,13 @@ def _accuracy(parser: argparse.ArgumentParser) -> None:
 def _reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--systems", type=_list, metavar="A,B,...", help="rows (default: all on record)")
-    parser.add_argument("--metric", choices=("agreement", "miou_agreement", "miou"), default="agreement")
+    parser.add_argument(
+        "--metric", choices=("agreement", "miou_agreement", "miou"),
+        help="what accuracy means (agreement); of a plot: draw nothing else",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tables-mode", choices=("inline", "id"), help="rows of this mode, and those without"
+    )
     parser.add_argument("--resamples", type=_count, default=1000, metavar="N", help="bootstrap; 0: none")
     parser.add_argument("--seed", type=_count, default=1)
     _accuracy(parser)
@@ -237,15 +243,19 @@ def _summaries(args: argparse.Namespace) -> list[list[dict]]:
     from rdct.evaluation import summary
     from rdct.evaluation.video import summary as video
 
-    options = {"metric": args.metric}
+    options = {"metric": args.metric or "agreement"}
     if video.holds_video(args.folder):
         summary, accuracies = video, args.accuracy
     else:
         accuracies = args.accuracy or _shares(_ACCURACIES)
         options |= {"resamples": args.resamples, "seed": args.seed}
+    groups = summary.groups(args.folder, args.systems)
+    if args.tables_mode and summary is not video:
+        for group in groups:
+            group.curves = [one for one in group.curves if one.tables in (None, args.tables_mode)]
     return [
         [summary.summarise(group, accuracies, reference=one, **options) for one in args.reference]
-        for group in summary.groups(args.folder, args.systems)
+        for group in groups
     ]
 
 
@@ -278,7 +288,7 @@ def _plot(args: argparse.Namespace) -> int:
     from rdct.evaluation import plots
 
     args.resamples = 0
-    plots.plot([group[0] for group in _summaries(args)], args.output)
+    plots.plot([group[0] for group in _summaries(args)], args.output, args.metric and (args.metric,))
     return 0
 
 

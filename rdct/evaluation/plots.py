@@ -20,6 +20,8 @@ _STYLE = {
     "grace": ("#E69F00", "s"),
     "grace-capped": ("#C9B400", "P"),
     "stac-paper": ("#D55E00", "X"),
+    "stac-fisher": ("#882255", "d"),
+    "stac-fisher-context": ("#882255", "h"),
     "default": ("#CC79A7", "*"),
     "default-jpeg": ("#CC79A7", "p"),
     "h264-all": ("#0072B2", "v"),
@@ -37,9 +39,9 @@ def plot(
     summaries: list[dict[str, Any]],
     path: Path,
     metrics: tuple[str, ...] | None = None,
-    size: tuple[float, float] = (6.4, 4.8),
+    size: tuple[float, float] | None = None,
 ) -> None:
-    """Draw one row of axes for each summary and one column for each metric.
+    """Draw one row of axes for each summary and one column for each metric; one metric alone in one row.
 
     Parameters
     ----------
@@ -49,8 +51,8 @@ def plot(
         ``.png``, ``.svg`` or ``.pdf``; written under a temporary name, then renamed.
     metrics : tuple of str, optional
         Agreement, and mIoU where there are labels, by default.
-    size : tuple of float
-        Width and height of one pair of axes, in inches.
+    size : tuple of float, optional
+        Width and height of one pair of axes, in inches: 6.4 by 4.8, smaller where there is one metric only.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -58,10 +60,12 @@ def plot(
     if metrics is None:
         known = any(p["miou"] is not None for s in summaries for r in s["rows"] for p in r["points"])
         metrics = ("agreement", "miou") if known else ("agreement",)
-    whole = (size[0] * len(metrics), size[1] * len(summaries))
-    figure = Figure(figsize=whole, layout="constrained", dpi=120)
+    alone = len(metrics) == 1
+    width, height = size or ((5.2, 4.0) if alone else (6.4, 4.8))
+    rows, columns = (1, len(summaries)) if alone else (len(summaries), len(metrics))
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(summaries), len(metrics), squeeze=False)
+    axes = figure.subplots(rows, columns, squeeze=False).reshape(len(summaries), len(metrics))
     for summary, row_of_axes in zip(summaries, axes, strict=True):
         rate = summary.get("rate", "bpp")
         for metric, ax in zip(metrics, row_of_axes, strict=True):

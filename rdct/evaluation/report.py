@@ -155,7 +155,7 @@ def _curves(summary: dict[str, Any]) -> str:
         for metric in ("agreement", "miou"):
             if any(point[metric] is not None for row in summary["rows"] for point in row["points"]):
                 path = Path(folder) / f"{metric}.svg"
-                plots.plot([summary], path, (metric,), size=(5.2, 4.0))
+                plots.plot([summary], path, (metric,))
                 data = base64.b64encode(path.read_bytes()).decode("ascii")
                 pictures.append(f'<img alt="{metric} by bits" src="data:image/svg+xml;base64,{data}">')
     return "".join(pictures)
