@@ -133,8 +133,9 @@ def _axes(ax: Any, metric: str, rate: str) -> None:
             FixedLocator([0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999])
         )
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        best = max(line.get_ydata().max() for line in ax.lines)
-        ax.set_ylim(max(low, 0.9) if high > 0.9 else low, min(1 - 0.85 * (1 - best), 0.9995))
+        best = float(max(np.max(line.get_ydata()) for line in ax.lines))
+        # From 0.9, or from where eight times as many pixels differ as at best, to just above the best.
+        ax.set_ylim(max(low, min(0.9, 1 - 8 * (1 - best))), min(1 - 0.85 * (1 - best), 0.9995))
     else:
         ax.set_ylim(max(low, high - 0.2), high)
     ax.grid(alpha=0.3, which="major", linewidth=0.5)
