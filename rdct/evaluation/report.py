@@ -45,7 +45,8 @@ figcaption { margin-top: 0.4rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; }
 .tiles figure { margin: 0; }
 .tiles img { width: 100%; image-rendering: pixelated; display: block; margin-bottom: 2px; }
-.swatch { display: inline-block; width: 0.8em; height: 0.8em; margin: 0 0.3em 0 0.8em; border-radius: 2px; }
+.class { display: inline-block; margin-left: 0.8em; }
+.class i { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.3em; border-radius: 2px; }
 details { margin: 0.75rem 0; }
 summary { cursor: pointer; }
 code { overflow-wrap: anywhere; }
@@ -184,7 +185,7 @@ def _crops(example: Example) -> list[str]:
             f"<figcaption>{caption}</figcaption></figure>"
         )
     legend = "".join(
-        f'<span class="swatch" style="background: rgb{colour}"></span>{html.escape(name)}'
+        f'<span class="class"><i style="background: rgb{colour}"></i>{html.escape(name)}</span>'
         for name, colour in example.legend
     )
     return [
