@@ -66,10 +66,12 @@ def plot(
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False).reshape(len(summaries), len(metrics))
+    # One colour for a row in all axes.
+    names = dict.fromkeys(row["codec"] for summary in summaries for row in summary["rows"])
+    others = [name for name in names if name not in _STYLE]
     for summary, row_of_axes in zip(summaries, axes, strict=True):
         rate = summary.get("rate", "bpp")
         for metric, ax in zip(metrics, row_of_axes, strict=True):
-            others = list(dict.fromkeys(r["codec"] for r in summary["rows"] if r["codec"] not in _STYLE))
             for row in summary["rows"]:
                 points = [(p[rate], p[metric]) for p in row["points"] if p[metric] is not None]
                 if not points:
