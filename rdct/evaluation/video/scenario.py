@@ -108,7 +108,7 @@ class VideoScenario:
         unknown = [name for name in self.systems if name not in NAMES]
         if unknown or not self.systems:
             raise ValueError(f"unknown systems {unknown}; known: {', '.join(NAMES)}")
-        check_dials(self.dials, self.systems)
+        check_dials(self.dials, NAMES)
         if not 1 <= self.points <= 64:
             raise ValueError(f"points must be 1..64, got {self.points}")
         if self.limit is not None and self.limit < 1:
