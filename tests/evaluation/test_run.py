@@ -157,3 +157,13 @@ def test_limit_spreads(tmp_path):
         (tmp_path / f"{index}.png").touch()
     assert [p.name for p in find(tmp_path, limit=3)] == ["0", "3", "6"]
     assert len(find(tmp_path, limit=99)) == 10
+
+
+def test_dials_may_name_rows_that_are_left_out(tmp_path, pictures, toy):
+    def dialled(name: str):
+        dials = {name: (20, 40)}
+        return scenario.make(images=pictures[0], model=toy, systems=["webp"], points=1, dials=dials)
+
+    assert run.run(dialled("jpeg-turbo-444"), tmp_path / "o", jobs=1).written == 2
+    with pytest.raises(ValueError, match="jpeg-tubro is none of the rows"):
+        run.run(dialled("jpeg-tubro"), tmp_path / "o", jobs=1)
