@@ -105,7 +105,10 @@ def _measuring(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--points", type=_positive, metavar="N", help="points of each dial (10)")
     parser.add_argument("--tables-mode", choices=("inline", "id", "both"), help="how table sets are sent")
-    parser.add_argument("--resize", choices=("working", "full"), help="to the network's working size, if any")
+    parser.add_argument(
+        "--resize", choices=("working", "after", "full"),
+        help="to the network's working size, if any: before every codec, after it, not at all",
+    )  # fmt: skip
     parser.add_argument("-j", "--jobs", type=_positive, default=min(2, os.cpu_count() or 1), metavar="N")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -123,7 +126,14 @@ def _accuracy(parser: argparse.ArgumentParser) -> None:
 def _reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--systems", type=_list, metavar="A,B,...", help="rows (default: all on record)")
-    parser.add_argument("--metric", choices=_METRICS, help=f"default {_METRIC}; of detection f1, or iou")
+    parser.add_argument(
+        "--metric",
+        choices=_METRICS,
+        help=f"what accuracy means: default {_METRIC}; of detection f1, or iou; of a plot: draw nothing else",
+    )
+    parser.add_argument(
+        "--tables-mode", choices=("inline", "id"), help="of pictures: rows of this mode, and those without"
+    )
     parser.add_argument("--resamples", type=_count, default=1000, metavar="N", help="bootstrap; 0: none")
     parser.add_argument("--seed", type=_count, default=1)
     _accuracy(parser)
@@ -254,9 +264,13 @@ def _summaries(args: argparse.Namespace) -> list[list[dict]]:
 
             accuracies = accuracies or _shares(_ACCURACIES)
             options |= {"resamples": args.resamples, "seed": args.seed}
+    groups = summary.groups(args.folder, args.systems)
+    if args.tables_mode and kind == "stills":
+        for group in groups:
+            group.curves = [one for one in group.curves if one.tables in (None, args.tables_mode)]
     return [
         [summary.summarise(group, accuracies, reference=one, **options) for one in references]
-        for group in summary.groups(args.folder, args.systems)
+        for group in groups
     ]
 
 
@@ -287,9 +301,12 @@ def _plot(args: argparse.Namespace) -> int:
     summaries = [group[0] for group in _summaries(args)]
     if summaries[0].get("medium") == "detection":
         from rdct.evaluation.detection import plots
+
+        plots.plot(summaries, args.output)
     else:
         from rdct.evaluation import plots
-    plots.plot(summaries, args.output)
+
+        plots.plot(summaries, args.output, args.metric and (args.metric,))
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from rdct.evaluation.codecs import Absent, build, is_row
 from rdct.evaluation.measure import make_setup
 from rdct.evaluation.pictures import Picture, find, read_picture
-from rdct.evaluation.resize import resize_picture
+from rdct.evaluation.resize import Shrinking, mode_of, resize_picture, split
 
 __all__ = ["Example", "Tile", "examples", "png_uri"]
 
@@ -47,11 +47,22 @@ class Tile:
 
 @dataclass(frozen=True)
 class Example:
-    """The same crop of one picture through every codec."""
+    """The same crop of one picture through every codec.
+
+    Attributes
+    ----------
+    picture : str
+    accuracy : float
+        What the rows' dials were chosen for.
+    tiles : tuple of Tile
+    legend : tuple of (str, (int, int, int))
+        The classes of the raw picture's crop and their colours, the largest first.
+    """
 
     picture: str
     accuracy: float
     tiles: tuple[Tile, ...]
+    legend: tuple[tuple[str, tuple[int, int, int]], ...]
 
 
 def examples(summary: dict[str, Any], images: Path, *, count: int = 2) -> list[Example]:
@@ -83,8 +94,8 @@ def examples(summary: dict[str, Any], images: Path, *, count: int = 2) -> list[E
     setup = make_setup(run["model_spec"], run["tables"])
     dials = _dials(summary)
     chosen = [known[index * len(known) // count] for index in range(min(count, len(known)))]
-    size = setup.model.working_size if summary["resize"] else None
-    return [_example(picture, setup, dials, summary["accuracies"][0], size) for picture in chosen]
+    sizes = split(getattr(setup.model, "working_size", None), mode_of(summary["resize"]))
+    return [_example(picture, setup, dials, summary["accuracies"][0], sizes) for picture in chosen]
 
 
 def _dials(summary: dict[str, Any]) -> dict[str, float]:
@@ -103,22 +114,26 @@ def _example(
     setup: Any,
     dials: dict[str, float],
     accuracy: float,
-    working_size: tuple[int, int] | None,
+    sizes: tuple[tuple[int, int] | None, tuple[int, int] | None],
 ) -> Example:
     from rdct.vision import metrics, models
 
-    image = resize_picture(read_picture(picture.path), working_size)
+    before, after = sizes
+    source = resize_picture(read_picture(picture.path), before)
+    planned = setup if after is None else replace(setup, model=Shrinking(setup.model, after))
+    image = resize_picture(source, after)
     raw = models.labels(setup.model, image)
     views = []
     for name, dial in dials.items():
         try:
-            system = build(name, setup)
+            system = build(name, planned)
         except Absent:  # the table says so already
             continue
         mode = "id" if "id" in system.table_modes else None
-        data = next(iter(system.code(image, dial, (mode,)).streams.values()))
-        decoded = system.decode(data)
-        views.append((name, 8 * len(data) / raw.size, decoded, models.labels(setup.model, decoded)))
+        data = next(iter(system.code(source, dial, (mode,)).streams.values()))
+        seen = resize_picture(system.decode(data), after)
+        bpp = 8 * len(data) / (source.shape[0] * source.shape[1])
+        views.append((name, bpp, seen, models.labels(setup.model, seen)))
     if not views:
         raise ValueError(f"no row reaches accuracy {accuracy:g}; ask for less")
     top, left = _window(sum((labels != raw).astype(np.float32) for _, _, _, labels in views))
@@ -130,10 +145,15 @@ def _example(
 
     tiles = [Tile("raw", None, None, image[cut], coloured(raw))]
     tiles += [
-        Tile(name, bpp, metrics.agreement(labels, raw), decoded[cut], coloured(labels))
-        for name, bpp, decoded, labels in views
+        Tile(name, bpp, metrics.agreement(labels, raw), seen[cut], coloured(labels))
+        for name, bpp, seen, labels in views
     ]
-    return Example(picture.name, accuracy, tuple(tiles))
+    counts = np.bincount(raw[cut].ravel(), minlength=len(palette))
+    legend = tuple(
+        (setup.model.class_names[k], tuple(map(int, palette[k])))
+        for k in np.argsort(-counts, kind="stable") if counts[k]
+    )  # fmt: skip
+    return Example(picture.name, accuracy, tuple(tiles), legend)
 
 
 def _window(weight: np.ndarray) -> tuple[int, int]:

@@ -1,13 +1,15 @@
-"""Two measurements of the paper that are no comparison of codecs.
+"""The paper's measurements that are no plain comparison of codecs.
 
     python -m rdct.evaluation.figures measure --images DIR --labels DIR -o OUT
     python -m rdct.evaluation.figures gradients OUT [--plot FILE.png] [--into FILE.md --section NAME]
     python -m rdct.evaluation.figures spread DIR [--systems A,B] [--into FILE.md --section NAME]
+    python -m rdct.evaluation.figures sizes DIR [--accuracy A,B,...] [--into FILE.md --section NAME]
+    python -m rdct.evaluation.figures table-1 DIR [--into FILE.md --section NAME]
 
 `measure` and `gradients`: Fig. 4, the "fake" loss and gradient (against the network's own labels on the
 decoded picture) beside the actual ones (against human labels), over rates. `spread`: whether the
 spread of ln(rho) over a picture's regions predicts what STAC gains on that picture, from the records
-of `stac-eval run`.
+of `stac-eval run`. `sizes`: full size against resized. `table-1`: the paper's Table I beside ours.
 """
 
 from __future__ import annotations
@@ -286,6 +288,18 @@ def _spread(args: argparse.Namespace) -> str:
     return spread_table(args.folder, args.systems)
 
 
+def _sizes(args: argparse.Namespace) -> str:
+    from rdct.evaluation.sizes import sizes_table
+
+    return sizes_table(args.folder, args.accuracy)
+
+
+def _table_one(args: argparse.Namespace) -> str:
+    from rdct.evaluation.paper import table_one
+
+    return table_one(args.folder)
+
+
 def _parser() -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("figures", description=__doc__, formatter_class=form)
@@ -304,7 +318,12 @@ def _parser() -> argparse.ArgumentParser:
     spread = commands.add_parser("spread", help="spread of ln(rho) against gain, picture by picture")
     spread.add_argument("--systems", type=_pair, default=("grace", "stac-paper"), metavar="BASE,STEERED")
     spread.set_defaults(action=_spread)
-    for reader in (gradients, spread):
+    sizes = commands.add_parser("sizes", help="full size against resized, in bits of the source")
+    sizes.add_argument("--accuracy", type=_shares, default=(0.95, 0.97, 0.98), metavar="A,B,...")
+    sizes.set_defaults(action=_sizes)
+    table_1 = commands.add_parser("table-1", help="Table I: theirs and ours, from records of a clip")
+    table_1.set_defaults(action=_table_one)
+    for reader in (gradients, spread, sizes, table_1):
         reader.add_argument("folder", type=Path, metavar="DIR")
         reader.add_argument("--into", type=Path, metavar="FILE.md")
         reader.add_argument("--section", metavar="NAME")
@@ -315,6 +334,13 @@ def _whole(text: str) -> tuple[int, ...]:
     values = tuple(int(one) for one in text.split(","))
     if any(not 1 <= value <= 100 for value in values):
         raise argparse.ArgumentTypeError(f"{text}: qualities lie in 1..100")
+    return values
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    values = tuple(float(one) for one in text.split(","))
+    if any(not 0 < value <= 1 for value in values):
+        raise argparse.ArgumentTypeError(f"{text}: accuracies lie in 0..1")
     return values
 
 

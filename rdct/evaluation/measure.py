@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from rdct.evaluation.codecs import Setup, System, build
 from rdct.evaluation.pictures import Picture, read_labels, read_picture
-from rdct.evaluation.resize import resize_labels, resize_picture
+from rdct.evaluation.resize import Shrinking, resize_labels, resize_picture, split
 from rdct.vision import metrics
 
 __all__ = ["Bench", "Task", "fold_ignored", "make_setup"]
@@ -73,12 +73,16 @@ class Bench:
     threads : int
         Threads of torch; 1, because the workers share the machine's cores.
     resize : str
-        "working" or "full", see `rdct.evaluation.resize`.
+        One of `rdct.evaluation.resize.MODES`.
     """
 
     def __init__(self, setup: Setup, threads: int = 1, resize: str = "working") -> None:
         self.setup = setup
-        self._size = None if resize == "full" else getattr(setup.model, "working_size", None)
+        self._before, self._after = split(getattr(setup.model, "working_size", None), resize)
+        # What the systems plan for; what is measured is always the network itself.
+        self._planned = setup
+        if self._after is not None:
+            self._planned = replace(setup, model=Shrinking(setup.model, self._after))
         self._systems: dict[str, System] = {}
         # Tasks come picture by picture, so two are enough.
         self._raw = lru_cache(maxsize=2)(self._look)
@@ -91,20 +95,21 @@ class Bench:
     def _look(self, picture: Picture) -> tuple[np.ndarray, int, np.ndarray, np.ndarray | None]:
         """What every codec gets, the pixels it was made from, the labels on it, the true ones."""
         source = read_picture(picture.path)
-        image, truth = resize_picture(source, self._size), None
+        image, truth = resize_picture(source, self._before), None
         if picture.labels is not None:
-            truth = resize_labels(read_labels(picture.labels, source.shape[:2]), self._size)
+            truth = read_labels(picture.labels, source.shape[:2])
+            truth = resize_labels(resize_labels(truth, self._before), self._after)
         return image, source.shape[0] * source.shape[1], self._ask(image), truth
 
     def _ask(self, image: np.ndarray) -> np.ndarray:
         from rdct.vision import models
 
-        return models.labels(self.setup.model, image)
+        return models.labels(self.setup.model, resize_picture(image, self._after))
 
     def measure(self, task: Task) -> Iterator[dict[str, Any]]:
         """One record for each point and table mode, in order."""
         if task.system not in self._systems:
-            self._systems[task.system] = build(task.system, self.setup)
+            self._systems[task.system] = build(task.system, self._planned)
         system = self._systems[task.system]
         image, source_pixels, raw, truth = self._raw(task.picture)
         model = self.setup.model
@@ -122,7 +127,8 @@ class Bench:
                 if not np.array_equal(system.decode(data), decoded):
                     raise RuntimeError(f"tables {mode} and {streams[0][0]} decode to different pixels")
             labels = coded.labels
-            if labels is None or not np.array_equal(coded.decoded, decoded):
+            # The labels a system came by are of its own network, which is not the one measured with `after`.
+            if labels is None or self._after or not np.array_equal(coded.decoded, decoded):
                 labels = self._ask(decoded)
             classes = len(model.class_names)
             against_raw = metrics.confusion(labels, raw, classes, ignore=None)

@@ -20,6 +20,8 @@ _STYLE = {
     "grace": ("#E69F00", "s"),
     "grace-capped": ("#C9B400", "P"),
     "stac-paper": ("#D55E00", "X"),
+    "stac-fisher": ("#882255", "d"),
+    "stac-fisher-context": ("#882255", "h"),
     "default": ("#CC79A7", "*"),
     "default-jpeg": ("#CC79A7", "p"),
     "h264-all": ("#0072B2", "v"),
@@ -38,8 +40,13 @@ _AXES = {"agreement": "agreement with the labels on the raw picture", "miou_agre
          "miou": "mIoU"}  # fmt: skip
 
 
-def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] | None = None) -> None:
-    """Draw one row of axes for each summary and one column for each metric.
+def plot(
+    summaries: list[dict[str, Any]],
+    path: Path,
+    metrics: tuple[str, ...] | None = None,
+    size: tuple[float, float] | None = None,
+) -> None:
+    """Draw one row of axes for each summary and one column for each metric; one metric alone in one row.
 
     Parameters
     ----------
@@ -49,6 +56,8 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
         ``.png``, ``.svg`` or ``.pdf``; written under a temporary name, then renamed.
     metrics : tuple of str, optional
         Agreement, and mIoU where there are labels, by default.
+    size : tuple of float, optional
+        Width and height of one pair of axes, in inches: 6.4 by 4.8, smaller where there is one metric only.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -56,14 +65,18 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
     if metrics is None:
         known = any(p["miou"] is not None for s in summaries for r in s["rows"] for p in r["points"])
         metrics = ("agreement", "miou") if known else ("agreement",)
-    size = (6.4 * len(metrics), 4.8 * len(summaries))
-    figure = Figure(figsize=size, layout="constrained", dpi=120)
+    alone = len(metrics) == 1
+    width, height = size or ((5.2, 4.0) if alone else (6.4, 4.8))
+    rows, columns = (1, len(summaries)) if alone else (len(summaries), len(metrics))
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(summaries), len(metrics), squeeze=False)
+    axes = figure.subplots(rows, columns, squeeze=False).reshape(len(summaries), len(metrics))
+    # One colour for a row in all axes.
+    names = dict.fromkeys(row["codec"] for summary in summaries for row in summary["rows"])
+    others = [name for name in names if name not in _STYLE]
     for summary, row_of_axes in zip(summaries, axes, strict=True):
         rate = summary.get("rate", "bpp")
         for metric, ax in zip(metrics, row_of_axes, strict=True):
-            others = list(dict.fromkeys(r["codec"] for r in summary["rows"] if r["codec"] not in _STYLE))
             for row in summary["rows"]:
                 points = [(p[rate], p[metric]) for p in row["points"] if p[metric] is not None]
                 if not points:
@@ -79,6 +92,9 @@ def plot(summaries: list[dict[str, Any]], path: Path, metrics: tuple[str, ...] |
                     linestyle="--" if row["tables"] == "inline" else "-",
                     label=label,
                 )
+            if not ax.lines:  # this one has no labels to hold against, others of the figure have
+                ax.axis("off")
+                continue
             _axes(ax, metric, rate)
             ax.set_title(title(summary), fontsize=9)
         row_of_axes[0].legend(fontsize=7)
@@ -131,7 +147,9 @@ def _axes(ax: Any, metric: str, rate: str) -> None:
             FixedLocator([0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999])
         )
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.set_ylim(max(low, 0.9) if high > 0.9 else low, min(high, 0.9995))
+        best = float(max(np.max(line.get_ydata()) for line in ax.lines))
+        # From 0.9, or from where eight times as many pixels differ as at best, to just above the best.
+        ax.set_ylim(max(low, min(0.9, 1 - 8 * (1 - best))), min(1 - 0.85 * (1 - best), 0.9995))
     else:
         ax.set_ylim(max(low, high - 0.2), high)
     ax.grid(alpha=0.3, which="major", linewidth=0.5)

@@ -34,21 +34,34 @@ h3 { font-size: 1rem; margin: 1.5rem 0 0.5rem; }
 .lead { font-size: 1.1rem; margin: 0.25rem 0; }
 .note, figcaption, .faint { color: var(--faint); font-size: 0.85rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
+table { border-spacing: 0; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.3rem 0.7rem; border-bottom: 1px solid var(--line); text-align: right; }
-th, td { white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th { vertical-align: bottom; min-width: 5.5rem; }
+td { white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; white-space: nowrap; }
+th:first-child, td:first-child { position: sticky; left: 0; background: var(--paper); }
 td.wide { white-space: normal; text-align: left; min-width: 20rem; }
-figure { margin: 1rem 0; }
+figure { margin: 1rem 0 1.5rem; }
+figcaption { margin-top: 0.4rem; }
 .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); gap: 1rem; }
 .curves img { width: 100%; background: #fff; border-radius: 0.4rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; }
 .tiles figure { margin: 0; }
 .tiles img { width: 100%; image-rendering: pixelated; display: block; margin-bottom: 2px; }
+.class { display: inline-block; margin-left: 0.8em; }
+.class i { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.3em; border-radius: 2px; }
 details { margin: 0.75rem 0; }
 summary { cursor: pointer; }
 code { overflow-wrap: anywhere; }
 """
+
+
+_CAPTIONS = {
+    "stills": "Every point codes, decodes and asks the network; pooled over all pictures. Rates in octaves.",
+    "video": "Every point plays the whole clip through both ends; pooled over all frames, sent or not. Rates "
+    "in octaves.",
+    "detection": "A faint dot is a setting, played over the whole clip; a line joins those that none beats.",
+}
 
 
 def write(path: Path, summaries: list[list[dict[str, Any]]], examples: list[list[Example]]) -> None:
@@ -105,8 +118,7 @@ def _group(group: list[dict[str, Any]], crops: list[Example]) -> list[str]:
     parts += [f'<p class="lead">{html.escape(line)}</p>' for line in _verdicts(first)]
     parts.append(
         f'<figure><div class="curves">{_curves(first)}</div>'
-        "<figcaption>Every point codes, decodes and asks the network; pooled over all pictures. "
-        "Rates in octaves.</figcaption></figure>"
+        f"<figcaption>{_CAPTIONS[first.get('medium', 'stills')]}</figcaption></figure>"
     )
     for summary in group:
         parts.append(_table(text.main_table(summary)))
@@ -137,13 +149,14 @@ def _verdicts(summary: dict[str, Any]) -> list[str]:
         best = min(reached, key=lambda row: row[rate][j])
         line = f"{where}, {text.label(best)} needs the fewest bits: {_amount(best[rate][j], rate)}"
         if best["percent"][j] is not None and best["against"] != text.label(best):
-            line += f", {100 * best['percent'][j]:+.1f} % against {best['against']}"
+            # The spaces do not break: a percentage stays in one line.
+            line += f", {100 * best['percent'][j]:+.1f}\u00a0% against {best['against']}"
         lines.append(line + ".")
     return lines
 
 
 def _amount(value: float, rate: str) -> str:
-    return f"{value:.0f} kbit/s" if rate == "kbps" else f"{value:.3f} a pixel"
+    return f"{value:.0f}\u00a0kbit/s" if rate == "kbps" else f"{value:.3f} a pixel"
 
 
 def _curves(summary: dict[str, Any]) -> str:
@@ -182,16 +195,20 @@ def _crops(example: Example) -> list[str]:
     for tile in example.tiles:
         caption = html.escape(tile.label)
         if tile.bpp is not None:
-            caption += f"<br>{tile.bpp:.3f} bpp, agreement {tile.agreement:.4f}"
+            caption += f"<br>{tile.bpp:.3f} bpp<br>agreement {tile.agreement:.4f}"
         tiles.append(
             f'<figure><img alt="{html.escape(tile.label)}: pixels" src="{png_uri(tile.pixels)}">'
             f'<img alt="{html.escape(tile.label)}: labels" src="{png_uri(tile.labels)}">'
             f"<figcaption>{caption}</figcaption></figure>"
         )
+    legend = "".join(
+        f'<span class="class"><i style="background: rgb{colour}"></i>{html.escape(name)}</span>'
+        for name, colour in example.legend
+    )
     return [
         f"<h3>{html.escape(example.picture)}, where the labels differ most</h3>",
         f'<p class="note">Each row at the coarsest setting whose accuracy over all pictures reaches '
-        f"{example.accuracy:g}. Black: another label than on the raw picture.</p>",
+        f"{example.accuracy:g}. Black: another label than on the raw picture.{legend}</p>",
         f'<div class="tiles">{"".join(tiles)}</div>',
     ]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from grace.provenance import weights_sha256
 from rdct.evaluation import resize
-from rdct.evaluation.codecs import Absent, Setup, System, build, is_row
+from rdct.evaluation.codecs import Absent, Setup, System, build, check_dials, is_row
 from rdct.evaluation.measure import Bench, Task, make_setup
 from rdct.evaluation.pictures import Picture
 from rdct.evaluation.records import Records
@@ -180,9 +180,8 @@ def _systems(scenario: Scenario, setup: Setup, outcome: Outcome) -> tuple[dict[s
             raise ValueError(f"system {spec!r} calls itself {made.name!r}, which is another row's name")
         systems[made.name], specs[made.name] = made, spec
         outcome.rows.append(made.name)
-    unknown = sorted(set(scenario.dials) - set(outcome.rows))
-    if unknown:
-        raise ValueError(f"dials: {', '.join(unknown)} is none of the rows {', '.join(outcome.rows)}")
+    # A scenario's dials may name rows that this run leaves out.
+    check_dials(scenario.dials, (*outcome.rows, *filter(is_row, scenario.dials)))
     return systems, specs
 
 

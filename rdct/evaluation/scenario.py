@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdct.evaluation import resize as resizing
-from rdct.evaluation.codecs import NAMES, TABLE_MODES, check_name
+from rdct.evaluation.codecs import NAMES, TABLE_MODES, check_dials, check_name
 from rdct.evaluation.pictures import Picture, find, listed
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Scenario:
     tables_mode : str
         "inline", "id" or "both".
     resize : str
-        "working": pictures are shrunk to the network's working size, where it has one; "full".
+        One of `rdct.evaluation.resize.MODES`: "working" (pictures are shrunk to the network's working size,
+        where it has one), "after" (decoded pictures are), "full" (neither).
     set : str
         What records call the pictures; the last two parts of the folder's path by default.
     """
@@ -67,9 +68,7 @@ class Scenario:
             raise ValueError(f"systems is empty; name some of {', '.join(NAMES)}")
         for name in self.systems:
             check_name(name)
-        for name, span in self.dials.items():
-            if len(span) != 2 or not 0 < span[0] < span[1]:
-                raise ValueError(f"dials: {name} = {list(span)}; give its lowest and its highest value")
+        check_dials(self.dials)
         if self.resize not in resizing.MODES:
             raise ValueError(f"resize must be one of {', '.join(resizing.MODES)}, got {self.resize!r}")
         if not 1 <= self.points <= 64:

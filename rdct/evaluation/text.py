@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rdct.evaluation import resize
 from rdct.evaluation.classes import per_class_tables
 from rdct.evaluation.curves import BELOW_SWEEP, NOT_REACHED, TOO_FEW
 
@@ -91,6 +92,8 @@ def title(summary: dict[str, Any]) -> str:
 def _resized(summary: dict[str, Any]) -> str:
     if not summary["resize"]:
         return ""
+    if resize.mode_of(summary["resize"]) == "after":
+        return f", coded as they come, resized {summary['resize']}"
     return (
         f", resized before every codec {summary['resize']} (bits/pixel are of the resized pictures; "
         f"x {summary['pixel_share']:.4g} for bits per pixel of the source)"
@@ -138,7 +141,7 @@ def points_table(summary: dict[str, Any]) -> list[list[str]]:
     def figure(value: float | None, digits: int) -> str:
         return "-" if value is None else f"{value:.{digits}f}"
 
-    resized = bool(summary["resize"])
+    resized = resize.mode_of(summary["resize"]) == "working"
     source = ["bpp of source"] if resized else []
     head = ["row", "dial", "bpp", *source, "agreement", "mIoU agreement", "mIoU", "PSNR dB", "encode ms",
             "decode ms", "bytes by kind, mean", "std ln rho"]  # fmt: skip

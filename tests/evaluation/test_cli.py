@@ -42,6 +42,23 @@ def test_run_table_plot(done, tmp_path, pictures, toy, capsys):
         assert (tmp_path / name).stat().st_size > 5000
 
 
+def test_one_table_mode_and_one_metric(tmp_path, pictures, toy, tables, capsys):
+    out, words = str(tmp_path / "o"), ["--images", str(pictures[0]), "--labels", str(pictures[1])]
+    words += ["--model", toy, "--tables", tables, "--systems", "webp,grace", "--points", "6", "-j", "1"]
+    assert cli.main(["run", *words, "-o", out]) == 0
+    capsys.readouterr()
+    for mode, wanted in (([], {"grace (id)", "grace (inline)"}), (["--tables-mode", "id"], {"grace (id)"})):
+        assert cli.main(["table", out, "--resamples", "0", "--accuracy", "0.9", "--markdown", *mode]) == 0
+        shown = capsys.readouterr().out
+        assert {row for row in ("grace (id)", "grace (inline)") if f"| {row} |" in shown} == wanted
+        assert "| webp |" in shown
+    sizes = []
+    for metric in ([], ["--metric", "agreement"]):
+        assert cli.main(["plot", out, "-o", str(tmp_path / "p.svg"), *metric]) == 0
+        sizes.append((tmp_path / "p.svg").read_text().count("bits per pixel"))
+    assert sizes == [2, 1], "agreement and mIoU, then agreement alone"
+
+
 def test_compare_json(tmp_path, pictures, toy, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     images = [str(path) for path in sorted(pictures[0].iterdir())]

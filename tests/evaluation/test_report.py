@@ -57,6 +57,8 @@ def test_page_is_whole_and_loads_nothing(tmp_path, records):
     assert sum(link.startswith("data:image/png") for link in page.links) == 6
     assert sum(link.startswith("data:image/svg") for link in page.links) == 2
     assert re.search(r"At agreement 0\.99, jpeg-\S+ needs the fewest bits: \d\.\d+ a pixel", page.text)
+    # The colours of the labels are named: the toy network calls its classes by their numbers.
+    assert re.search(r"than on the raw picture\.(class [012])+", page.text)
     assert not list(tmp_path.glob(".*tmp"))
 
 
@@ -100,3 +102,21 @@ def test_the_crop_holds_what_differs(shape, at):
     height, width = crops.CROP
     assert 0 <= top <= max(0, shape[0] - height) and 0 <= left <= max(0, shape[1] - width)
     assert top <= at[0] < top + height and left <= at[1] < left + width
+
+
+def test_axes_end_near_the_best_point_and_empty_ones_are_left_out(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    from rdct.evaluation import plots
+
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: (drawn.append(self), path.touch()))
+    point = {"miou_agreement": None}
+    points = [{**point, "bpp": 2**k, "agreement": 0.95 + 0.005 * k, "miou": None} for k in range(5)]
+    truth = [{**one, "miou": 0.6} for one in points]
+    rows = [[{"codec": "webp", "tables": None, "points": one}] for one in (truth, points)]
+    about = {"model": "m", "set": "s", "pictures": 1}
+    plots.plot([{**about, "rows": one} for one in rows], tmp_path / "p.svg")
+    axes = np.array(drawn[0].axes).reshape(2, 2)
+    assert 0.97 < axes[0, 0].get_ylim()[1] < 0.98
+    assert [[ax.axison for ax in row] for row in axes] == [[True, True], [True, False]]

@@ -140,6 +140,17 @@ def test_two_workers_measure_the_same(tmp_path, clip, toy, tables):
     assert held(tmp_path / "one", "frame") == held(tmp_path / "two", "frame")
 
 
+def test_a_dial_of_another_range(tmp_path, clip, toy, tables):
+    dials = {"jpeg-turbo-444": [50, 96], "h264-all": [13, 38]}  # the latter of a row left out of this run
+    what = make(clip, toy, tables, systems=["jpeg-turbo-444", "grace"], dials=dials)
+    run.run(what, tmp_path / "o", jobs=1)
+    (group,) = summary.groups(tmp_path / "o")
+    dials = {
+        row["codec"]: [p["dial"] for p in row["points"]] for row in summary.summarise(group, (0.9,))["rows"]
+    }
+    assert dials == {"jpeg-turbo-444": [50, 96], "grace": [0.125, 4]}
+
+
 def test_a_failing_point_does_not_stop_the_others(tmp_path, clip, toy, tables, monkeypatch):
     monkeypatch.setattr(systems.Jpeg, "parts", lambda self, payload: 1 / 0)
     what = make(clip, toy, tables, systems=["jpeg-turbo-444", "h264-intra"], points=1)
@@ -180,8 +191,8 @@ def test_a_link_delays_labels(tmp_path, clip, toy, tables):
 
 
 def test_the_committed_scenarios_load(tmp_path):
-    names = sorted(path.stem for path in scenario.FOLDER.glob("video-*.toml"))
-    assert "video-camvid-val" in names
+    names = ["table-1", *sorted(path.stem for path in scenario.FOLDER.glob("video-*.toml"))]
+    assert "video-camvid-val" in names and "video-camvid-val-espnet" in names
     for name in names:
         what = scenario.load(name, tmp_path)
         assert isinstance(what, video.VideoScenario) and what.points == 6
@@ -196,6 +207,8 @@ def test_the_committed_scenarios_load(tmp_path):
         ({"limit": 0}, "limit"),
         ({"size": [4, 4]}, "size"),
         ({"link": {"bps": 1}}, "bps"),
+        ({"dials": {"grace": [4, 1]}}, "lowest and its highest"),
+        ({"dials": {"webp": [1, 4]}}, "webp is none of the rows"),
     ],
 )
 def test_what_a_scenario_refuses(values, word):

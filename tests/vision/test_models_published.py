@@ -280,6 +280,14 @@ def test_drn_keeps_an_eighth():
         assert network.base(torch.zeros(1, 3, 40, 56)).shape == (1, 512, 5, 7)
 
 
+@pytest.mark.parametrize("layers", [22, 38])
+def test_drn_answers_at_the_pictures_size(layers):
+    # On the meta device shapes are worked out and nothing is computed, so the large one costs nothing either.
+    with torch.device("meta"):
+        network = DRNSeg(layers).eval()
+        assert network(torch.empty(2, 3, 64, 96)).shape == (2, 19, 64, 96)
+
+
 def test_drn_has_two_sizes():
     with pytest.raises(ValueError, match="22 or 38 layers, got 54"):
         DRNSeg(54)

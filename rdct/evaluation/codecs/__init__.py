@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rdct.vision.models import Model
 
 __all__ = [
-    "NAMES", "REFERENCE", "TABLE_MODES", "Absent", "Coded", "Dial", "Setup", "System", "build", "check_name",
-    "is_row",
+    "NAMES", "REFERENCE", "TABLE_MODES", "Absent", "Coded", "Dial", "Setup", "System", "build",
+    "check_dials", "check_name", "is_row",
 ]  # fmt: skip
 
 #: The row that percentages are given against unless another is named.
@@ -197,6 +197,16 @@ def is_row(name: str) -> bool:
     from rdct.evaluation.codecs import variants
 
     return name in NAMES or variants.is_variant(name)
+
+
+def check_dials(dials: Mapping[str, tuple[float, float]], rows: tuple[str, ...] | None = None) -> None:
+    """Raise ValueError unless every entry is a range, and of one of `rows` (where they are known already)."""
+    for name, span in dials.items():
+        if len(span) != 2 or not 0 < span[0] < span[1]:
+            raise ValueError(f"dials: {name} = {list(span)}; give its lowest and its highest value")
+    unknown = sorted(set(dials) - set(rows if rows is not None else dials))
+    if unknown:
+        raise ValueError(f"dials: {', '.join(unknown)} is none of the rows {', '.join(rows)}")
 
 
 def check_name(name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -102,13 +103,17 @@ def _plan(system: VideoSystem, scenario: VideoScenario, fps: float) -> dict[str,
     trigger = f"{fps:g} frames/s, trigger {scenario.threshold_db:g} dB, {scenario.mode}"
     if scenario.link is not None:
         trigger += f", seed {scenario.seed}"
+    dial = system.dial
+    if system.name in scenario.dials:
+        low, high = scenario.dials[system.name]
+        dial = replace(dial, low=low, high=high)
     return {
         "settings": f"{system.settings}; {trigger}",
         "table_set": system.table_set,
         "tables_sha256": system.tables_sha256,
         "code": code_version(system.rooms),
-        "dial": system.dial.name,
-        "dials": list(system.dial.points(scenario.points)),
+        "dial": dial.name,
+        "dials": list(dial.points(scenario.points)),
     }
 
 

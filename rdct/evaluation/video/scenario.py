@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rdct.evaluation.codecs import check_dials
 from rdct.evaluation.video.systems import NAMES
 from rdct.offload.link import SimulatedLink
 
@@ -73,6 +74,8 @@ class VideoScenario:
         Row names.
     points : int
         Points of every rate dial.
+    dials : dict
+        Row name to the ``(low, high)`` of its dial, where its own range will not do.
     threshold_db : float
         Of the keyframe trigger.
     link : Link or None
@@ -94,6 +97,7 @@ class VideoScenario:
     tables: str | None = None
     systems: tuple[str, ...] = NAMES
     points: int = 6
+    dials: dict[str, tuple[float, float]] = field(default_factory=dict)
     threshold_db: float = 26.0
     link: Link | None = field(default=None)
     seed: int = 1
@@ -104,6 +108,7 @@ class VideoScenario:
         unknown = [name for name in self.systems if name not in NAMES]
         if unknown or not self.systems:
             raise ValueError(f"unknown systems {unknown}; known: {', '.join(NAMES)}")
+        check_dials(self.dials, NAMES)
         if not 1 <= self.points <= 64:
             raise ValueError(f"points must be 1..64, got {self.points}")
         if self.limit is not None and self.limit < 1:
