@@ -169,9 +169,9 @@ def encode_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--sensitivity",
         choices=(*SENSITIVITIES, "predicted"),
-        help="what levels are chosen by: gradients, as in the paper, second-order sensitivity (fisher), "
-        "which saves more, how near labels are to changing (margin), or what the table set foretells of "
-        "fisher without a network (predicted) (default: gradient)",
+        help="what levels are chosen by: second-order sensitivity (fisher), how near labels are to changing "
+        "(margin), gradients, as in the paper, or what the table set foretells of fisher without a network "
+        "(predicted) (default: fisher; with --paper gradient)",
     )
     how.add_argument(
         "--probes",
@@ -188,8 +188,8 @@ def encode_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--levels",
         choices=("closest", "equal-error", "rate"),
-        help="how: closest to the budget, as in the paper (with gradients); with --sensitivity fisher equal "
-        "errors, or the fewest bits for their sum (default: closest or equal-error)",
+        help="how: the fewest bits for the sum of errors, or equal errors; with gradients closest to the "
+        "budget, as in the paper (default: rate; with gradients closest)",
     )
     stream = parser.add_argument_group("stream")
     stream.add_argument(
@@ -216,7 +216,7 @@ def encode_parser() -> argparse.ArgumentParser:
         metavar="N",
         type=number(0, 3, int, "an effort, an integer 0..3"),
         help="how coefficients are quantised: 0 rounded, 1 with dead zones (as fast), 2 each weighed "
-        "against its bits, 3 searched for the fewest bits (default: 0)",
+        "against its bits, 3 searched for the fewest bits (default: 1; with --paper 0)",
     )
     stream.add_argument(
         "--tables-by-id",

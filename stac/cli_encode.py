@@ -70,7 +70,7 @@ class _Encode(Command):
             class_weights=args.class_weights,
             levels=args.levels,
         )
-        if args.probes is not None and args.sensitivity not in ("fisher", "margin"):
+        if args.probes is not None and args.sensitivity not in (None, "fisher", "margin"):
             raise UsageError("--probes needs --sensitivity fisher or margin; no other takes any")
         if args.sensitivity == "predicted" and args.gradient_at is not None:
             raise UsageError("--gradient-at cannot go with --sensitivity predicted: it asks no network")
@@ -85,7 +85,7 @@ class _Encode(Command):
         if args.format == "jpeg" and args.entropy == "context":
             raise UsageError("--entropy context cannot go with --format jpeg: it needs an rdct stream")
         if args.levels is not None and (args.levels == "closest") != (
-            (args.sensitivity or "gradient") == "gradient"
+            (args.sensitivity or ("gradient" if args.paper else "fisher")) == "gradient"
         ):
             other = "gradient" if args.levels == "closest" else "fisher or margin"
             raise UsageError(f"--levels {args.levels} goes with --sensitivity {other}")
@@ -114,8 +114,10 @@ class _Encode(Command):
         args = self.args
         tables = None if args.tables is None else loading.load_tables(args.tables)
         self.model = self.load_model() if self.asks_network() else None
-        self.tables = loading.shipped_tables(self.model, self.console) if tables is None else tables
-        if tables is not None and self.model is not None:
+        if tables is None:
+            tables = loading.shipped_tables(self.model, self.console, paper=args.paper)
+        self.tables = tables
+        if args.tables is not None and self.model is not None:
             note = loading.foreign(tables, self.model)
             if note:
                 self.console.warn(f"--tables {args.tables}: {note}")
@@ -186,14 +188,14 @@ class _Encode(Command):
             subsampling=args.subsampling or "444",
             format=args.format,
             gradient_at=args.gradient_at or "decoded",
-            sensitivity=args.sensitivity or "gradient",
+            sensitivity=args.sensitivity,
             probes=args.probes or 1,
             class_weights=self.class_weights,
             levels=args.levels,
             region_blocks=args.regions or 3,
             paper=args.paper,
             entropy=args.entropy,
-            effort=args.effort or 0,
+            effort=args.effort,
             tables_mode="id" if args.tables_by_id else "inline",
             threads=self.threads,
             cpu=args.cpu,

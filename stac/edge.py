@@ -103,6 +103,8 @@ class StacEdge:
     entropy : {"huffman-fixed", "huffman", "context"}
         The fixed tables come with the table set and save a pass over the picture; "context" is a sixth
         smaller and takes longer.
+    effort : int
+        As in `codec.encode`. 1 costs no time; 0 rounds plainly, as the paper does.
     tables : {"id", "inline"}
         Whether a stream names the table set or carries it.
     threads : int
@@ -140,6 +142,7 @@ class StacEdge:
         region_blocks: int = 3,
         subsampling: str = "444",
         entropy: str = "huffman-fixed",
+        effort: int = 0,
         tables: str = "id",
         threads: int = 2,
         adaptive: bool = True,
@@ -167,7 +170,12 @@ class StacEdge:
         self._encode = encode
         self._encoder = codec.Encoder(threads=threads)
         if encode is None:
-            self._options = {"subsampling": subsampling, "entropy": entropy, "tables": tables}
+            self._options = {
+                "subsampling": subsampling,
+                "entropy": entropy,
+                "effort": effort,
+                "tables": tables,
+            }
             # A picture of one region: what cannot be encoded so is better known now than at the first frame.
             plan = codec.QuantPlan(table_set, [[table_set.levels // 2]], region_blocks, scale)
             self._encoder.encode(np.zeros((8, 8, 3), np.uint8), plan, **self._options)

@@ -1,10 +1,10 @@
 """From a picture, a network and its table set to a stream: the library form of stac-encode.
 
-At one scale: encode the whole picture with the middle level, decode it, take the network's
-gradients there against its own labels, let Algorithm 1 choose a level for each region, encode again.
-With `sensitivity="fisher"` or `"margin"` second-order sensitivities take the place of the gradients, and
-`levels` says whether regions then err alike or trade errors for bits; with `"predicted"` it is what the table
-set's predictor foretells from the picture itself, and no network is asked.
+At one scale: encode the whole picture with the middle level, decode it, ask how sensitive the network is
+there to each coefficient, choose a level for each region, encode again. By default sensitivities are of
+second order and regions trade errors for bits; `paper=True` takes gradients and Algorithm 1, and
+`sensitivity` and `levels` name what else there is. With "predicted" it is what the table set's predictor
+foretells from the picture itself, and no network is asked.
 `agreement=` turns the scale until the network's labels on the decoded stream just agree enough with
 those on the raw picture; every trial really encodes, decodes and runs the network.
 """
@@ -107,13 +107,17 @@ class Encoded:
         return {int(level): int(count) for level, count in zip(values, counts, strict=True)}
 
 
-def tables_for(model: Model | None) -> NetworkTables | GenericLadder:
-    """The table set shipped for a network (None: the default network), else the generic ladder."""
+def tables_for(model: Model | None, *, paper: bool = False) -> NetworkTables | GenericLadder:
+    """The table set shipped for a network (None: the default network), else the generic ladder.
+
+    Of the two sets of a network it is the measured one, and for the paper's scheme the one of gradients.
+    """
     from grace import load_tables
     from rdct.vision.models import DEFAULT_MODEL
 
+    name = DEFAULT_MODEL if model is None else getattr(model, "name", "")
     try:
-        return load_tables(DEFAULT_MODEL if model is None else getattr(model, "name", ""))
+        return load_tables(name if paper else f"{name}-measured")
     except FileNotFoundError:
         if model is None:
             raise
@@ -132,7 +136,7 @@ def encode_image(
     subsampling: Literal["444", "422", "420"] = "444",
     format: Literal["rdct", "jpeg"] = "rdct",
     gradient_at: Literal["decoded", "raw"] = "decoded",
-    sensitivity: Sensitivity | Literal["predicted"] = "gradient",
+    sensitivity: Sensitivity | Literal["predicted"] | None = None,
     probes: int = 1,
     class_weights: np.ndarray | None = None,
     levels: Levels | None = None,
@@ -140,7 +144,7 @@ def encode_image(
     mode: Literal["closest", "floor"] = "closest",
     paper: bool = False,
     entropy: str | None = None,
-    effort: int = 0,
+    effort: int | None = None,
     tables_mode: Literal["inline", "id"] = "inline",
     threads: int = 1,
     cpu: str = "auto",
@@ -157,7 +161,7 @@ def encode_image(
         From `rdct.vision.models.load`. Without one the middle level is used everywhere, unless levels are
         predicted.
     tables : NetworkTables or GenericLadder, optional
-        By default what `tables_for` gives: the set shipped for the network, else the generic ladder.
+        By default what `tables_for` gives: a set shipped for the network, else the generic ladder.
     scale, quality, budget, agreement
         At most one. `scale` multiplies steps and budget (default: quality 75); `quality` 1..100 is
         looked up in the table set's calibration; `budget` is the middle level's; `agreement` in
@@ -172,14 +176,15 @@ def encode_image(
         Where gradients are taken: on the picture decoded from the middle level at the same scale
         (as in the paper; once for each scale that is tried), or on the raw one (once). Second-order
         sensitivities likewise.
-    sensitivity : {"gradient", "fisher", "margin", "predicted"}
-        What levels are chosen by: first-order gradients and Algorithm 1 (`select_levels`), or
-        second-order sensitivity of the network's answer ("fisher") or of its labels ("margin"),
-        which cost the same time; or what the set's predictor foretells of "fisher" (`predicted_levels`),
-        for which no network is needed and `gradient_at` means nothing.
+    sensitivity : {"gradient", "fisher", "margin", "predicted"}, optional
+        What levels are chosen by: second-order sensitivity of the network's answer ("fisher", the default)
+        or of its labels ("margin"), or first-order gradients ("gradient", the paper's), which all cost the
+        same time; or what the set's predictor foretells of "fisher" ("predicted", `predicted_levels`), for
+        which no network is needed and `gradient_at` means nothing.
     levels : {"closest", "equal-error", "rate"}, optional
-        How: "closest" is Algorithm 1 and all that gradients know; second-order sensitivities make errors
-        equal (`equal_error_levels`, their default) or trade them for bits (`rate_aware_levels`).
+        How: second-order sensitivities trade errors for bits (`rate_aware_levels`, their default) or make
+        errors equal (`equal_error_levels`); "closest" is Algorithm 1 (`select_levels`), all that gradients
+        know.
     probes : int
         Of a second-order sensitivity: backward passes from one forward pass. One is noisy; four saved 3 %
         of the bytes on one network and nothing on another (docs/experiments/beyond.md).
@@ -192,8 +197,13 @@ def encode_image(
     paper : bool
         Hold to the paper: levels B/4..4B, 4:4:4, Huffman tables made for the picture, "closest",
         gradients at the decoded picture, plain rounding. Anything else asked for along with it is an error.
-    entropy, effort, threads, cpu
-        As in `codec.encode`. Gradients are taken on a plainly rounded picture at every effort.
+    entropy : str, optional
+        As in `codec.encode`; "context" by default, "huffman" in a JPEG file and in the paper's scheme.
+    effort : int, optional
+        As in `codec.encode`; 1 by default, 0 in the paper's scheme. Sensitivities are taken on a plainly
+        rounded picture at every effort.
+    threads, cpu
+        As in `codec.encode`.
     tables_mode : {"inline", "id"}
         Whether the stream carries the table set or names it.
     raw_labels : numpy.ndarray, optional
@@ -213,6 +223,10 @@ def encode_image(
     _check_options(image, model, scale, quality, budget, agreement, format, tables_mode, region_blocks)
     if gradient_at not in ("decoded", "raw"):
         raise ValueError(f"gradient_at is {gradient_at!r}; use 'decoded' or 'raw'")
+    if sensitivity is None:
+        sensitivity = "gradient" if paper else "fisher"
+    if effort is None:
+        effort = 0 if paper else 1
     check_sensitivity(sensitivity, mode, probes, predicted=True)
     levels = checked_levels(levels, sensitivity)
     if entropy is None:
@@ -222,7 +236,7 @@ def encode_image(
         if class_weights is not None:
             raise ValueError("paper=True counts all pixels alike; leave out class_weights")
     if tables is None:
-        tables = tables_for(model)
+        tables = tables_for(model, paper=paper)
     if sensitivity == "predicted":
         check_predictor(tables, region_blocks)
         if class_weights is not None:

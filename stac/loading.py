@@ -87,12 +87,14 @@ def load_tables(name: str) -> NetworkTables:
         raise UsageError(f"--tables {name}: {one_line(error)}") from error
 
 
-def shipped_tables(model: Model | None, console: Console) -> NetworkTables | GenericLadder:
+def shipped_tables(
+    model: Model | None, console: Console, *, paper: bool = False
+) -> NetworkTables | GenericLadder:
     """The set shipped for a network (None: the built-in one), else the generic ladder, which is said."""
     from stac.encode import tables_for
 
     try:
-        tables = tables_for(model)
+        tables = tables_for(model, paper=paper)
     except (ValueError, OSError) as error:
         raise Failure(f"no table set: {one_line(error)}") from error
     if tables.budget is None:

@@ -139,6 +139,12 @@ def edge_parser() -> argparse.ArgumentParser:
         "stream (default: context)",
     )
     how.add_argument(
+        "--effort",
+        metavar="N",
+        type=number(0, 3, int, "an effort, an integer 0..3"),
+        help="how coefficients of keyframes are quantised, as for stac-encode (default: 1; with grace 0)",
+    )
+    how.add_argument(
         "--preset",
         choices=("ultrafast", "fast", "medium"),
         help="of the flow (default: ultrafast)",
@@ -207,7 +213,7 @@ def _add_dds(group: argparse._ArgumentGroup) -> None:
 
 
 #: Options that mean nothing to the other systems, or to the other backend.
-_OF_STAC = ("threshold_db", "preset", "finest_scale")
+_OF_STAC = ("threshold_db", "preset", "finest_scale", "effort")
 _OF_DDS = ("backend", "chunk", "hold", "low_scale", "high_scale", "static", "low_qp", "high_qp")
 _OF_H264 = ("low_qp", "high_qp")
 _NOT_OF_H264 = ("static", "subsampling", "entropy")
@@ -377,6 +383,7 @@ class _Edge:
             "flow": DisFlow(args.preset or "ultrafast", args.finest_scale),
             "subsampling": args.subsampling or welcome.subsampling,
             "entropy": args.entropy or "huffman-fixed",
+            "effort": (args.system == "stac") if args.effort is None else args.effort,
             "threads": self.threads,
         }
         if args.system == "stac":

@@ -77,7 +77,8 @@ def serve_parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--sensitivity",
         choices=SENSITIVITIES,
-        help="what levels are chosen by, as for stac-encode (default: gradient)",
+        help="what levels are chosen by: gradient is the paper's, with Algorithm 1; others make regions err "
+        "alike (default: fisher)",
     )
     _add_dds(parser.add_argument_group("dds"))
     where = parser.add_argument_group("where and for whom")
@@ -299,7 +300,7 @@ class _Serve:
 
         def make(system: str) -> Server:
             factory = server_factory(system)
-            options = {"sensitivity": args.sensitivity or "gradient"} if SYSTEMS[system].levels else {}
+            options = {"sensitivity": args.sensitivity or "fisher"} if SYSTEMS[system].levels else {}
             return factory(model, tables, scale=scale, limits=limits, threads=self.threads, **options)
 
         return make, what

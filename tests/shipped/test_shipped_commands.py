@@ -209,7 +209,7 @@ def test_a_rendered_clip_over_loopback(clip, clip_folder, tmp_path, model):
             ),
             *("--threshold-db", "24", "--json", "--save", tmp_path / "out"),
             cwd=tmp_path,
-            without=["torch", "grace"],
+            without=["torch"],
         )
         server.terminate()
         last, err = server.communicate(timeout=30)

@@ -16,6 +16,8 @@ from stac.encode import UnreachableAgreementError, tables_for
 torch = pytest.importorskip("torch")
 
 HEIGHT, WIDTH = 72, 100
+#: How `encode_image` has its plan coded when nothing else is said.
+WRITTEN = {"entropy": "context", "effort": 1}
 
 
 def make_picture():
@@ -84,13 +86,14 @@ def test_is_the_scheme_step_by_step(picture, model, tables, subsampling, gradien
     image = np.ascontiguousarray(picture[..., 1]) if subsampling == "grey" else picture
     coded_as = "444" if subsampling == "grey" else subsampling
     scale = 1.5
-    done = encode_image(image, model, tables, scale=scale, subsampling=coded_as, gradient_at=gradient_at)
+    options = {"subsampling": coded_as, "gradient_at": gradient_at, "sensitivity": "gradient"}
+    done = encode_image(image, model, tables, scale=scale, **options)
     middle = codec.QuantPlan(tables.table_set, np.full(codec.map_shape(HEIGHT, WIDTH), 8), scale=scale)
     first = codec.decode(codec.encode(image, middle, subsampling=coded_as))
     seen = first if gradient_at == "decoded" else image
     gradients = coefficient_gradients(model, seen, subsampling=subsampling)
     chosen = select_levels(gradients, tables, scale=scale)
-    data = codec.encode(image, middle.with_map(chosen.level_map), subsampling=coded_as, entropy="context")
+    data = codec.encode(image, middle.with_map(chosen.level_map), subsampling=coded_as, **WRITTEN)
     assert done.data == data
     np.testing.assert_array_equal(done.selection.level_map, chosen.level_map)
     np.testing.assert_array_equal(done.decoded, codec.decode(data))
@@ -200,8 +203,8 @@ def test_tables_by_id(picture, model, tables):
 
 
 def test_floor_mode_stays_below_the_target(picture, model, tables):
-    closest = encode_image(picture, model, tables, scale=1.0)
-    floor = encode_image(picture, model, tables, scale=1.0, mode="floor")
+    closest = encode_image(picture, model, tables, scale=1.0, sensitivity="gradient")
+    floor = encode_image(picture, model, tables, scale=1.0, sensitivity="gradient", mode="floor")
     assert floor.selection.realised_sum <= closest.selection.realised_sum
     assert (floor.plan.level_map <= closest.plan.level_map).all()
 
@@ -247,11 +250,11 @@ def test_generic_ladder_quality_is_libjpegs():
         ({"gradient_at": "sea"}, ValueError, "gradient_at is 'sea'"),
         ({"sensitivity": "sea"}, ValueError, "sensitivity is 'sea'"),
         ({"sensitivity": "fisher", "mode": "floor"}, ValueError, "'fisher' knows 'closest' only"),
-        ({"sensitivity": "fisher", "levels": "closest"}, ValueError, "knows 'equal-error' and 'rate'"),
-        ({"levels": "rate"}, ValueError, "sensitivity 'gradient' knows 'closest'"),
+        ({"sensitivity": "fisher", "levels": "closest"}, ValueError, "knows 'rate' and 'equal-error'"),
+        ({"sensitivity": "gradient", "levels": "rate"}, ValueError, "sensitivity 'gradient' knows 'closest'"),
         ({"sensitivity": "fisher", "paper": True}, ValueError, "paper=True fixes sensitivity to 'gradient'"),
         ({"sensitivity": "margin", "mode": "floor"}, ValueError, "'margin' knows 'closest' only"),
-        ({"probes": 4}, ValueError, "a gradient is exact and has no probes; leave out probes=4"),
+        ({"sensitivity": "gradient", "probes": 4}, ValueError, "a gradient is exact and has no probes"),
         ({"sensitivity": "margin", "probes": 0}, ValueError, "probes must be at least 1, got 0"),
         ({"class_weights": np.ones(4), "paper": True}, ValueError, "paper=True counts all pixels alike"),
         ({"class_weights": np.ones(3)}, ValueError, "class_weights must be . numbers from 0"),
@@ -318,13 +321,14 @@ def test_fisher_levels_step_by_step(picture, model, tables, gradient_at):
     from grace import fisher_sensitivity
     from stac import equal_error_levels
 
-    done = encode_image(picture, model, tables, scale=1.5, sensitivity="fisher", gradient_at=gradient_at)
+    options = {"scale": 1.5, "sensitivity": "fisher", "levels": "equal-error"}
+    done = encode_image(picture, model, tables, gradient_at=gradient_at, **options)
     middle = codec.QuantPlan(tables.table_set, np.full(codec.map_shape(HEIGHT, WIDTH), 8), scale=1.5)
     seen = codec.decode(codec.encode(picture, middle)) if gradient_at == "decoded" else picture
     chosen = equal_error_levels(fisher_sensitivity(model, seen), tables, scale=1.5)
-    assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
+    assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), **WRITTEN)
     assert done.sensitivity_s > 0
-    assert done.data != encode_image(picture, model, tables, scale=1.5).data
+    assert done.data != encode_image(picture, model, tables, scale=1.5, sensitivity="gradient").data
 
 
 def test_margin_levels_and_class_weights_step_by_step(picture, model, tables):
@@ -338,14 +342,14 @@ def test_margin_levels_and_class_weights_step_by_step(picture, model, tables):
     data = set()
     for name, measure in (("fisher", fisher_sensitivity), ("margin", margin_sensitivity)):
         for class_weights in (None, weights):
-            done = encode_image(
-                picture, model, tables, scale=1.5, sensitivity=name, class_weights=class_weights
-            )
+            options = {"sensitivity": name, "levels": "equal-error", "class_weights": class_weights}
+            done = encode_image(picture, model, tables, scale=1.5, **options)
             chosen = equal_error_levels(measure(model, seen, class_weights=class_weights), tables, scale=1.5)
-            assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
+            assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), **WRITTEN)
             data.add(done.data)
     assert len(data) == 4
-    done = encode_image(picture, model, tables, scale=1.5, sensitivity="fisher", probes=3)
+    options = {"sensitivity": "fisher", "levels": "equal-error", "probes": 3}
+    done = encode_image(picture, model, tables, scale=1.5, **options)
     chosen = equal_error_levels(fisher_sensitivity(model, seen, probes=3), tables, scale=1.5)
     np.testing.assert_array_equal(done.selection.level_map, chosen.level_map)
     assert done.data not in data
@@ -355,13 +359,11 @@ def test_rate_aware_levels_step_by_step(picture, model, tables):
     from grace import fisher_sensitivity
     from stac import rate_aware_levels
 
-    options = {"scale": 1.5, "sensitivity": "fisher"}
-    done = encode_image(picture, model, tables, levels="rate", **options)
+    done = encode_image(picture, model, tables, scale=1.5)  # the default
     middle = codec.QuantPlan(tables.table_set, np.full(codec.map_shape(HEIGHT, WIDTH), 8), scale=1.5)
     known = fisher_sensitivity(model, codec.decode(codec.encode(picture, middle)))
     chosen = rate_aware_levels(known, tables, picture, scale=1.5)
-    assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), entropy="context")
-    assert done.data != encode_image(picture, model, tables, **options).data
-    assert encode_image(picture, model, tables, levels="equal-error", **options).data == (
-        encode_image(picture, model, tables, **options).data
-    )
+    assert done.data == codec.encode(picture, middle.with_map(chosen.level_map), **WRITTEN)
+    options = {"scale": 1.5, "sensitivity": "fisher"}
+    assert encode_image(picture, model, tables, levels="rate", **options).data == done.data
+    assert encode_image(picture, model, tables, levels="equal-error", **options).data != done.data

@@ -136,7 +136,7 @@ sys.exit(main({[str(STREET), "-o", str(tmp_path / "a.rdct"), *options]!r}))
 def test_the_command_needs_no_torch(street, tmp_path):
     done = run_encode(tmp_path, "--sensitivity", "predicted", "--json")
     assert done.returncode == 0, done.stderr
-    tables = load_tables("bisenet-camvid")
+    tables = load_tables("bisenet-camvid-measured")
     wanted = predicted_levels(street, tables.predictor, tables.table_set).level_map
     found = codec.read_header((tmp_path / "a.rdct").read_bytes()).level_map
     np.testing.assert_array_equal(found, wanted)

@@ -189,10 +189,13 @@ class StacFisher(StacPaper):
     """
 
     name = "stac-fisher"
+    levels = "equal-error"
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self.settings = f"{_RDCT}: stac-encode --sensitivity fisher at scale, {self._coder}, 4:4:4"
+        self.settings = (
+            f"{_RDCT}: stac-encode --sensitivity fisher --levels {self.levels} at scale, {self._coder}, 4:4:4"
+        )
 
     @property
     def _coder(self) -> str:
@@ -200,7 +203,12 @@ class StacFisher(StacPaper):
         return f"{coder}, effort {self.effort}" if self.effort else coder
 
     def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
-        options = {"sensitivity": "fisher", "entropy": self.entropy, "effort": self.effort}
+        options = {
+            "sensitivity": "fisher",
+            "levels": self.levels,
+            "entropy": self.entropy,
+            "effort": self.effort,
+        }
         return self._steered(image, modes, scale=dial, **options)
 
 
@@ -230,12 +238,7 @@ class StacFisherRate(StacFisherContext):
 
     name = "stac-fisher-rate"
 
-    def __init__(self, setup: Setup) -> None:
-        super().__init__(setup)
-        self.settings = self.settings.replace("--sensitivity fisher", "--sensitivity fisher --levels rate")
-
-    def _steered(self, image: np.ndarray, modes: tuple[str | None, ...], **options: Any) -> Coded:
-        return super()._steered(image, modes, levels="rate", **options)
+    levels = "rate"
 
 
 class StacFisherRateDeadzone(StacFisherRate):
@@ -271,7 +274,7 @@ class StacFisherBalanced(StacFisherContext):
             self._weights = class_weights_of(BALANCED, setup.model, self.tables.class_shares)
         except ValueError as error:
             raise Absent(str(error)) from None
-        self.settings = self.settings.replace("fisher at", "fisher --class-weights balanced at")
+        self.settings = self.settings.replace(" at scale", " --class-weights balanced at scale")
 
     def _steered(self, image: np.ndarray, modes: tuple[str | None, ...], **options: Any) -> Coded:
         return super()._steered(image, modes, class_weights=self._weights, **options)
@@ -293,7 +296,8 @@ class StacPredicted(StacFisher):
         self.settings = f"{_RDCT}: {what}, {self._coder}, 4:4:4"
 
     def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
-        return self._steered(image, modes, sensitivity="predicted", entropy=self.entropy, scale=dial)
+        options = {"sensitivity": "predicted", "entropy": self.entropy, "effort": self.effort}
+        return self._steered(image, modes, scale=dial, **options)
 
 
 class Default(StacPaper):
@@ -302,6 +306,7 @@ class Default(StacPaper):
     name = "default"
     dial = QUALITIES
     entropy = "context"
+    effort = 1
 
     def __init__(self, setup: Setup) -> None:
         if setup.tables is not None:

@@ -109,6 +109,7 @@ class _Own(VideoSystem):
     dial = SCALES
     rooms = (*VideoSystem.rooms, "grace")
     entropy = "huffman"
+    effort = 0
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -130,7 +131,13 @@ class _Own(VideoSystem):
 
     def _edge(self, scenario: VideoScenario, dial: float, **options: Any) -> StacEdge:
         return StacEdge(
-            self._set, scale=dial, policy=policy_of(scenario), entropy=self.entropy, threads=1, **options
+            self._set,
+            scale=dial,
+            policy=policy_of(scenario),
+            entropy=self.entropy,
+            effort=self.effort,
+            threads=1,
+            **options,
         )
 
 
@@ -139,6 +146,7 @@ class StacPaper(_Own):
 
     name = "stac-paper"
     family = "stac"
+    sensitivity = "gradient"
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -148,7 +156,7 @@ class StacPaper(_Own):
         )
 
     def ends(self, clip: Clip, scenario: VideoScenario, dial: float) -> Ends:
-        server = StacServer(self.model, self.tables, scale=dial)
+        server = StacServer(self.model, self.tables, scale=dial, sensitivity=self.sensitivity)
         edge = self._edge(scenario, dial)
         return Ends(
             edge, self._decode, lambda packet, _: server.on_packet(packet, 0.0), len(self._set.to_bytes())
@@ -156,10 +164,25 @@ class StacPaper(_Own):
 
 
 class Default(StacPaper):
-    """The same plan, context-modelled, as `stac-encode` writes by default."""
+    """The same plan, context-modelled."""
 
     name = "default"
     entropy = "context"
+
+
+class StacFisherDeadzone(Default):
+    """Levels by second-order sensitivity, and dead zones: what `stac-edge` and `stac-serve` do by default."""
+
+    name = "stac-fisher-deadzone"
+    family = "stac-fisher"
+    sensitivity = "fisher"
+    effort = 1
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.settings = self.settings.replace("propagated", "propagated Fisher").replace(
+            "4:4:4", "effort 1, 4:4:4"
+        )
 
 
 class VideoGrace(_Own):
@@ -284,7 +307,8 @@ def keyframes_of(clip: Clip, scenario: VideoScenario) -> list[int]:
 
 
 _SYSTEMS: dict[str, type[VideoSystem]] = {
-    one.name: one for one in (Jpeg, VideoGrace, StacPaper, Default, H264All, H264Keyframes, H264Intra)
+    one.name: one
+    for one in (Jpeg, VideoGrace, StacPaper, Default, StacFisherDeadzone, H264All, H264Keyframes, H264Intra)
 }
 #: Every row this room knows, in the order of the tables.
 NAMES = tuple(_SYSTEMS)
