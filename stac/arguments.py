@@ -188,8 +188,8 @@ def encode_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--levels",
         choices=("closest", "equal-error", "rate"),
-        help="how: the fewest bits for the sum of errors, or equal errors; with gradients closest to the "
-        "budget, as in the paper (default: rate; with gradients closest)",
+        help="how: equal errors, or the fewest bits for their sum (rate); with gradients closest to the "
+        "budget, as in the paper (default: equal-error; with gradients closest)",
     )
     stream = parser.add_argument_group("stream")
     stream.add_argument(

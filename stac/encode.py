@@ -2,7 +2,7 @@
 
 At one scale: encode the whole picture with the middle level, decode it, ask how sensitive the network is
 there to each coefficient, choose a level for each region, encode again. By default sensitivities are of
-second order and regions trade errors for bits; `paper=True` takes gradients and Algorithm 1, and
+second order and all regions err alike; `paper=True` takes gradients and Algorithm 1, and
 `sensitivity` and `levels` name what else there is. With "predicted" it is what the table set's predictor
 foretells from the picture itself, and no network is asked.
 `agreement=` turns the scale until the network's labels on the decoded stream just agree enough with
@@ -182,8 +182,8 @@ def encode_image(
         same time; or what the set's predictor foretells of "fisher" ("predicted", `predicted_levels`), for
         which no network is needed and `gradient_at` means nothing.
     levels : {"closest", "equal-error", "rate"}, optional
-        How: second-order sensitivities trade errors for bits (`rate_aware_levels`, their default) or make
-        errors equal (`equal_error_levels`); "closest" is Algorithm 1 (`select_levels`), all that gradients
+        How: second-order sensitivities make errors equal (`equal_error_levels`, their default) or trade them
+        for bits (`rate_aware_levels`); "closest" is Algorithm 1 (`select_levels`), all that gradients
         know.
     probes : int
         Of a second-order sensitivity: backward passes from one forward pass. One is noisy; four saved 3 %

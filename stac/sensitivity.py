@@ -24,8 +24,8 @@ Sensitivity = Literal["gradient", "fisher", "margin"]
 Levels = Literal["closest", "equal-error", "rate"]
 _LEVELS: dict[str, tuple[Levels, ...]] = {
     "gradient": ("closest",),
-    "fisher": ("rate", "equal-error"),
-    "margin": ("rate", "equal-error"),
+    "fisher": ("equal-error", "rate"),
+    "margin": ("equal-error", "rate"),
     "predicted": ("equal-error",),
 }
 

@@ -185,6 +185,7 @@ def _families() -> dict[str, tuple[str, str]]:
         "stac-predicted": (own, "StacPredicted"),
         "default": (own, "Default"),
         "default-jpeg": (own, "DefaultJpeg"),
+        "default-jpeg-pillow": (own, "DefaultJpegPillow"),
     }
 
 

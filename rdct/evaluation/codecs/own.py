@@ -7,8 +7,10 @@ their rows is the plan alone.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -337,3 +339,25 @@ class DefaultJpeg(Default):
 
     def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
         return self._steered(image, (None,), quality=int(dial), format="jpeg")
+
+
+class DefaultJpegPillow(DefaultJpeg):
+    """The same file as Pillow reads it."""
+
+    name = "default-jpeg-pillow"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        import PIL
+
+        self.settings += f", read by Pillow {PIL.__version__}"
+
+    def code(self, image: np.ndarray, dial: float, modes: tuple[str | None, ...]) -> Coded:
+        # What the encoder saw on its way was decoded precisely: leave it out.
+        return replace(super().code(image, dial, modes), decoded=None, labels=None)
+
+    def decode(self, data: bytes) -> np.ndarray:
+        from PIL import Image
+
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.asarray(picture.convert("RGB"))
