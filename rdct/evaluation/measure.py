@@ -39,7 +39,7 @@ class Task:
 
 
 def make_setup(model: str, tables: str | None) -> Setup:
-    """Load network and tables by what the user typed; without tables, the set shipped for the network."""
+    """Load network and tables by what the user typed; without tables, the sets shipped for the network."""
     import grace
     from rdct.vision import models
 
@@ -47,7 +47,7 @@ def make_setup(model: str, tables: str | None) -> Setup:
     if tables is not None:
         return Setup(network, grace.load_tables(tables))
     try:
-        return Setup(network, grace.load_tables(network.name))
+        return Setup(network, grace.load_tables(f"{network.name}-measured"), grace.load_tables(network.name))
     except FileNotFoundError:
         return Setup(network)
 

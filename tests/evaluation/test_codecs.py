@@ -83,6 +83,18 @@ def test_foretold_levels_need_a_predictor(toy, tables):
     assert tables_sha256(bare.tables) == row.tables_sha256
 
 
+def test_published_schemes_have_the_set_of_gradients():
+    """Without --tables each row of the built-in network takes the shipped set that it was meant for."""
+    from grace import load_tables
+
+    setup = make_setup("bisenet-camvid", None)
+    for names, tables in (
+        (("grace", "grace-capped", "stac-paper", "stac-paper-L8"), "bisenet-camvid"),
+        (("stac-fisher", "stac-predicted", "default", "default-jpeg"), "bisenet-camvid-measured"),
+    ):
+        assert {codecs.build(name, setup).table_set for name in names} == {load_tables(tables).id}
+
+
 def test_unknown_row():
     with pytest.raises(ValueError, match="jpeg-turbo-444"):
         codecs.build("jpeg2000", codecs.Setup())

@@ -156,10 +156,13 @@ class Setup:
     model : Model or None
         The network, for the systems that ask it.
     tables : grace NetworkTables or None
+    paper_tables : grace NetworkTables or None
+        For the published schemes, where that is another set: of gradients, as they have it.
     """
 
     model: Model | None = None
     tables: Any = None
+    paper_tables: Any = None
 
 
 def _families() -> dict[str, tuple[str, str]]:

@@ -87,14 +87,17 @@ class _Tabled(_Own):
     rooms = ("codec", "grace")
     entropy = "huffman"
     effort = 0
+    #: Whether the row is a published scheme, whose set is one of gradients where there are two.
+    published = False
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
-        if setup.tables is None:
+        tables = (setup.paper_tables if self.published else None) or setup.tables
+        if tables is None:
             raise Absent("needs network tables: --tables FILE (see stac-tables build)")
-        self.tables = setup.tables
-        self.table_set = setup.tables.id
-        self.tables_sha256 = tables_sha256(setup.tables)
+        self.tables = tables
+        self.table_set = tables.id
+        self.tables_sha256 = tables_sha256(tables)
 
     def _streams(
         self, image: np.ndarray, plan: codec.QuantPlan, modes: tuple[str | None, ...]
@@ -114,6 +117,7 @@ class Grace(_Tabled):
     """
 
     name = "grace"
+    published = True
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -132,6 +136,7 @@ class GraceCapped(_Tabled):
     """The capped (water-filled) table, made anew for the budget of every point."""
 
     name = "grace-capped"
+    published = True
     # At the B of plain tables nearly every step stands at its cap, and nothing moves any more.
     dial = Dial("scale", 1 / 64, 0.5, grid=1 / 1024)
 
@@ -156,6 +161,7 @@ class StacPaper(_Tabled):
 
     name = "stac-paper"
     rooms = ("codec", "grace", "stac")
+    published = True
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -191,6 +197,7 @@ class StacFisher(StacPaper):
     """
 
     name = "stac-fisher"
+    published = False
     levels = "equal-error"
 
     def __init__(self, setup: Setup) -> None:
@@ -306,6 +313,7 @@ class Default(StacPaper):
     """What `stac-encode -q` writes when nothing else is asked for."""
 
     name = "default"
+    published = False
     dial = QUALITIES
     entropy = "context"
     effort = 1

@@ -110,14 +110,17 @@ class _Own(VideoSystem):
     rooms = (*VideoSystem.rooms, "grace")
     entropy = "huffman"
     effort = 0
+    #: As of a still row of ours.
+    published = True
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        if setup.tables is None:
+        tables = (setup.paper_tables if self.published else None) or setup.tables
+        if tables is None:
             raise Absent("needs network tables: --tables FILE (see stac-tables build)")
-        self.tables = setup.tables
-        self.tables_sha256 = tables_sha256(setup.tables)
-        self.table_set = setup.tables.id
+        self.tables = tables
+        self.tables_sha256 = tables_sha256(tables)
+        self.table_set = tables.id
 
     def _decode(self, payload: bytes) -> np.ndarray:
         return codec.decode(payload, table_sets=(self._set,))
@@ -175,6 +178,7 @@ class StacFisherDeadzone(Default):
 
     name = "stac-fisher-deadzone"
     family = "stac-fisher"
+    published = False
     sensitivity = "fisher"
     effort = 1
 
