@@ -32,6 +32,14 @@ _STYLE = {
     "uniform-rdct": ("#E69F00", "s"),
     "dds": ("#D55E00", "X"),
     "dds-h264": ("#CC79A7", "P"),
+    "dds-replace": ("#882255", "d"),
+    "dds-replace-static": ("#882255", "h"),
+    "awstream": ("#56B4E9", "^"),
+    "awstream-ideal": ("#56B4E9", "^"),
+    "glimpse": ("#777777", "v"),
+    "vigil": ("#C9B400", "P"),
+    "cloudseg": ("#999933", "s"),
+    "camera-only": ("#777777", "*"),
 }
 # Rows that have none of their own, as variants do: dark to light in their order, none of the colours above.
 _OTHERS = ("#440154", "#46337F", "#365C8D", "#277F8E", "#1FA187", "#4AC16D", "#9FDA3A", "#FDE725")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rdct.evaluation.detection import objects, play, prices, scenario, summary, systems
+from rdct.evaluation.detection import objects, play, prices, scenario, summary, systems, text
 from rdct.vision.detectors import Candidates
 from rdct.vision.regions import Region, pairs
 
@@ -107,6 +107,13 @@ def test_the_front_and_the_cheapest():
 def made(**more):
     values = {"source": "clip.mp4", "model": "fastestdet:x.onnx", "systems": {"dds": {}}}
     return scenario.make(**{**values, **more})
+
+
+@pytest.mark.parametrize(("metric", "word"), [("f1", "IoU of 0.5,"), ("f1_loose", "IoU of 0.3,")])
+def test_a_note_says_from_which_overlap_on(metric, word):
+    run = {"task": "detection", "mode": "answers at once"}
+    note = text.note({"run": run, "task": "detection", "metric": metric, "reference": "uniform-jpeg"})
+    assert word in note
 
 
 @pytest.mark.parametrize(

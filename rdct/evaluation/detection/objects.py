@@ -10,8 +10,10 @@ import numpy as np
 
 from rdct.vision.regions import Region, boxes_of, deduplicate, hulls, iou, pairs
 
-__all__ = ["Track", "counted", "known_times", "response_delays", "tracks"]
+__all__ = ["IOUS", "Track", "counted", "known_times", "response_delays", "tracks"]
 
+#: Intersections over union from which a box is at its place: the stricter one, and that of DDS's public code.
+IOUS = {"strict": 0.5, "loose": 0.3}
 _DUPLICATE_IOU = 0.5
 #: From one frame to the next, or across a gap, an object overlaps itself by at least this.
 _SAME_IOU = 0.3

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rdct.evaluation.detection.objects import counted, known_times
+from rdct.evaluation.detection.objects import IOUS, counted, known_times
 from rdct.evaluation.detection.scenario import DetectionScenario, Setting
 from rdct.evaluation.detection.systems import TIMES, Given, opened
 from rdct.evaluation.measure import fold_ignored
@@ -26,10 +26,8 @@ from rdct.vision.detectors import Candidates
 from rdct.vision.frames import Frame
 from rdct.vision.regions import Region, match
 
-__all__ = ["IOUS", "Bench", "Task", "Watched", "load_models", "make_bench"]
+__all__ = ["Bench", "Task", "Watched", "load_models", "make_bench"]
 
-#: Intersections over union from which a box is at its place: the issue's own, and that of DDS's public code.
-IOUS = {"strict": 0.5, "loose": 0.3}
 _UNLABELLED = 255
 #: Answers of a detector that are remembered: settings that ask for other regions share their first look.
 _REMEMBERED = 4096

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from rdct.evaluation import text as stills
-from rdct.evaluation.detection.objects import GAP_S, MIN_FRAMES
+from rdct.evaluation.detection.objects import GAP_S, IOUS, MIN_FRAMES
 from rdct.evaluation.text import label
 
 __all__ = [
@@ -84,10 +84,11 @@ def note(summary: dict[str, Any], tick: str = "") -> str:
     """What the figures of a table are."""
     run = summary["run"]
     if summary["task"] == "detection":
+        least = IOUS["loose" if summary["metric"] == "f1_loose" else "strict"]
         what = (
-            "boxes one-to-one by class from an IoU of 0.5, against the same detector on the raw frames. "
-            "Response: from an object's first appearance until an answer has it right, over those found; an "
-            f"object is in {MIN_FRAMES} frames or more, {1e3 * GAP_S:g} ms without it allowed."
+            f"boxes one-to-one by class from an IoU of {least:g}, against the same detector on the raw "
+            "frames. Response: from an object's first appearance until an answer has it right, over those "
+            f"found; an object is in {MIN_FRAMES} frames or more, {1e3 * GAP_S:g} ms without it allowed."
         )
     else:
         what = "all pixels, against the same network on the raw frames; targets are the classes that count."
