@@ -52,13 +52,13 @@ def find(folder: Path, labels: Path | None = None, limit: int | None = None) -> 
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise FileNotFoundError(f"no picture in {folder} (looked for {', '.join(SUFFIXES)})")
+    return listed(paths, labels, limit)
+
+
+def listed(paths: list[Path], labels: Path | None = None, limit: int | None = None) -> list[Picture]:
+    """Pictures given one by one, each paired with its labels; `limit` as for `find`."""
     if limit is not None and limit < len(paths):
         paths = [paths[index * len(paths) // limit] for index in range(limit)]
-    return listed(paths, labels)
-
-
-def listed(paths: list[Path], labels: Path | None = None) -> list[Picture]:
-    """Pictures given one by one, each paired with its labels."""
     if labels is None:
         return [Picture(Path(path)) for path in paths]
     if not Path(labels).is_dir():

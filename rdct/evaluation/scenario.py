@@ -96,7 +96,7 @@ class Scenario:
         """The pictures with their labels."""
         if isinstance(self.images, Path):
             return find(self.images, self.labels, self.limit)
-        return listed(list(self.images), self.labels)
+        return listed(list(self.images), self.labels, self.limit)
 
 
 def load(

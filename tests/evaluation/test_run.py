@@ -158,6 +158,9 @@ def test_limit_spreads(tmp_path):
         (tmp_path / f"{index}.png").touch()
     assert [p.name for p in find(tmp_path, limit=3)] == ["0", "3", "6"]
     assert len(find(tmp_path, limit=99)) == 10
+    named = tuple(sorted(tmp_path.glob("*.png")))
+    chosen = scenario.make(images=named, model="m", limit=3).pictures()
+    assert [p.name for p in chosen] == ["0", "3", "6"]
 
 
 def test_dials_may_name_rows_that_are_left_out(tmp_path, pictures, toy):
