@@ -69,8 +69,8 @@ static void write_dimensions(RdctSink *sink, const RdctHeaderInput *input, RdctM
     const RdctLayout *layout = input->layout;
     rdct_sink_bytes(sink, (const uint8_t *)"RDCT", 4);
     rdct_sink_u8(sink, 1);
-    rdct_sink_u8(sink,
-                 layout->subsampling | input->entropy << 2 | (input->tables_by_id ? 1 << 4 : 0) | (input->modes ? 1 << 5 : 0) | map << 6);
+    rdct_sink_u8(sink, layout->subsampling | input->entropy << 2 | (input->tables_by_id ? 1 << 4 : 0) | (input->modes ? 1 << 5 : 0) |
+                           (int)map << 6);
     rdct_sink_varint(sink, (uint32_t)layout->width);
     rdct_sink_varint(sink, (uint32_t)layout->height);
     rdct_sink_u16(sink, (uint32_t)input->plan->scale);
